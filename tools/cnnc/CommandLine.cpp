@@ -1,0 +1,160 @@
+// Parses a subcommand's arguments against its declaration; CommandLine.h has the contract.
+#include "tools/cnnc/CommandLine.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/Twine.h"
+
+#include <algorithm>
+
+using namespace llvm;
+
+namespace cnn {
+
+StringRef nearest(StringRef word, ArrayRef<StringRef> candidates) {
+  StringRef best;
+  unsigned bestDistance = static_cast<unsigned>(std::max<size_t>((word.size() + 1) / 3, 1)) + 1;
+  for (StringRef candidate : candidates) {
+    unsigned distance = word.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+void CommandLine::positional(StringRef placeholder, std::string &value, StringRef help) {
+  argument = Option{placeholder.str(), placeholder.str(), help.str(), false, [&value](StringRef text) {
+                      value = text.str();
+                      return std::string();
+                    }};
+}
+
+void CommandLine::flag(StringRef name, bool &value, StringRef help) {
+  options.push_back({name.str(), "", help.str(), true, [&value](StringRef) {
+                       value = true;
+                       return std::string();
+                     }});
+}
+
+void CommandLine::text(StringRef name, StringRef placeholder, std::string &value, StringRef help) {
+  options.push_back({name.str(), placeholder.str(), help.str(), false, [&value](StringRef text) {
+                       value = text.str();
+                       return std::string(text.empty() ? "an empty value" : "");
+                     }});
+}
+
+void CommandLine::list(StringRef name, StringRef placeholder, std::vector<std::string> &values, StringRef help) {
+  options.push_back({name.str(), placeholder.str(), help.str(), true, [&values](StringRef text) {
+                       values.push_back(text.str());
+                       return std::string(text.empty() ? "an empty value" : "");
+                     }});
+}
+
+void CommandLine::number(StringRef name, StringRef placeholder, int64_t &value, int64_t low, int64_t high,
+                         StringRef help) {
+  options.push_back(
+      {name.str(), placeholder.str(), help.str(), false, [&value, low, high](StringRef text) {
+         int64_t parsed = 0;
+         if (!text.getAsInteger(10, parsed) && parsed >= low && parsed <= high) {
+           value = parsed;
+           return std::string();
+         }
+         return (Twine("a whole number from ") + Twine(low) + " to " + Twine(high) + " is expected").str();
+       }});
+}
+
+void CommandLine::seed(StringRef name, StringRef placeholder, std::optional<uint64_t> &value, StringRef help) {
+  options.push_back({name.str(), placeholder.str(), help.str(), false, [&value](StringRef text) {
+                       uint64_t parsed = 0;
+                       if (text.getAsInteger(10, parsed))
+                         return std::string("a whole number from 0 to 2^64 - 1 is expected");
+                       value = parsed;
+                       return std::string();
+                     }});
+}
+
+const CommandLine::Option *CommandLine::find(StringRef name) const {
+  auto found = std::find_if(options.begin(), options.end(), [&](const Option &option) { return option.name == name; });
+  return found == options.end() ? nullptr : &*found;
+}
+
+int CommandLine::misuse(const Twine &message, raw_ostream &errors) const {
+  errors << command << ": " << message << "\nUsage: '" << command << " --help' lists the options.\n";
+  return kUsageError;
+}
+
+std::optional<int> CommandLine::parse(ArrayRef<std::string> arguments, raw_ostream &output, raw_ostream &errors) const {
+  StringSet<> seen;
+  bool haveArgument = false, optionsEnded = false;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    StringRef word = arguments[i];
+    if (!optionsEnded && word == "--") {
+      optionsEnded = true;
+      continue;
+    }
+    if (!optionsEnded && (word == "-h" || word == "--help")) {
+      printHelp(output);
+      return 0;
+    }
+    if (optionsEnded || !word.starts_with("-") || word == "-") {
+      if (!argument || haveArgument)
+        return misuse("unexpected argument '" + word + "'", errors);
+      argument->store(word);
+      haveArgument = true;
+      continue;
+    }
+    bool hasValue = word.contains('=');
+    auto [name, value] = word.drop_front(word.starts_with("--") ? 2 : 1).split('=');
+    const Option *option = word.starts_with("--") ? find(name) : nullptr;
+    if (!option) {
+      SmallVector<StringRef> known{"help"};
+      for (const Option &candidate : options)
+        known.push_back(candidate.name);
+      StringRef hint = nearest(name, known);
+      return misuse("unknown option '" + word.split('=').first + "'" +
+                        (hint.empty() ? Twine() : "; did you mean '--" + Twine(hint) + "'?"),
+                    errors);
+    }
+    if (!seen.insert(name).second && !option->repeats)
+      return misuse("'--" + name + "' is given twice", errors);
+    if (option->placeholder.empty()) {
+      if (hasValue)
+        return misuse("'--" + name + "' takes no value", errors);
+    } else if (!hasValue) {
+      if (i + 1 == arguments.size())
+        return misuse("'--" + name + "' needs a value: --" + name + " " + option->placeholder, errors);
+      value = arguments[++i];
+    }
+    std::string problem = option->store(value);
+    if (!problem.empty())
+      return misuse("'--" + name + "' is '" + value + "': " + problem, errors);
+  }
+  if (argument && !haveArgument)
+    return misuse("'" + argument->placeholder + "' is missing: " + argument->help, errors);
+  return std::nullopt;
+}
+
+void CommandLine::printHelp(raw_ostream &stream) const {
+  stream << "usage: " << command;
+  if (argument)
+    stream << " " << argument->placeholder;
+  stream << " [options]\n\n" << summary << "\n\n";
+  auto left = [](const Option &option) {
+    return "--" + option.name + (option.placeholder.empty() ? "" : " " + option.placeholder);
+  };
+  size_t width = argument ? argument->placeholder.size() : 0;
+  for (const Option &option : options)
+    width = std::max(width, left(option).size());
+  auto print = [&](StringRef term, StringRef help) {
+    stream << "  " << term;
+    stream.indent(static_cast<unsigned>(width - term.size() + 2)) << help << "\n";
+  };
+  if (argument)
+    print(argument->placeholder, argument->help);
+  for (const Option &option : options)
+    print(left(option), option.help);
+}
+
+} // namespace cnn

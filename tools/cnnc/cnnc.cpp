@@ -1,0 +1,64 @@
+// The compiler's command line: finds the subcommand and hands it the rest.
+#include "tools/cnnc/CommandLine.h"
+#include "tools/cnnc/Commands.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace {
+
+struct Command {
+  llvm::StringRef name, summary;
+  int (*run)(llvm::ArrayRef<std::string>);
+};
+
+constexpr Command kCommands[] = {
+    {"summary", "layers, shapes, parameters, multiply-adds, workspace, receptive field", cnn::summaryCommand},
+    {"run", "computes a network's outputs for pictures or tensors", cnn::runCommand},
+    {"build", "writes a library: a header, an archive and a shared library", cnn::buildCommand},
+    {"bench", "measures the time, group by group", cnn::benchCommand},
+    {"verify", "compares the compiled network with the reference implementation, group by group", cnn::verifyCommand},
+    {"emit", "prints the network after a stage, or as LLVM IR, assembly or an object file", cnn::emitCommand},
+    {"explain", "says what was fused and why not more, and which layout and algorithm each group has",
+     cnn::explainCommand},
+};
+
+void printHelp(llvm::raw_ostream &stream) {
+  stream << "usage: cnnc COMMAND NET [options]\n\nCompiles convolutional networks. NET is FILE.cnn, or FILE.cnn:NAME "
+            "where "
+            "a file holds several.\n\n";
+  for (const Command &command : kCommands)
+    stream << "  " << llvm::left_justify(command.name, 9) << command.summary << "\n";
+  stream << "\n'cnnc COMMAND --help' lists a command's options.\n";
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::SmallVector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.empty()) {
+    printHelp(llvm::errs());
+    return cnn::kUsageError;
+  }
+  llvm::StringRef name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    printHelp(llvm::outs());
+    return 0;
+  }
+  if (name == "--version") {
+    llvm::outs() << "cnnc " CNN_VERSION "\n";
+    return 0;
+  }
+  llvm::SmallVector<llvm::StringRef> names;
+  for (const Command &command : kCommands) {
+    if (command.name == name)
+      return command.run(llvm::ArrayRef(arguments).drop_front());
+    names.push_back(command.name);
+  }
+  llvm::StringRef hint = cnn::nearest(name, names);
+  llvm::errs() << "cnnc: unknown command '" << name << "'";
+  if (!hint.empty())
+    llvm::errs() << "; did you mean '" << hint << "'?";
+  llvm::errs() << "\nUsage: 'cnnc --help' lists the commands.\n";
+  return cnn::kUsageError;
+}
