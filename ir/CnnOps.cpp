@@ -224,8 +224,9 @@ LogicalResult ReduceOp::verify() {
 }
 
 LogicalResult SoftmaxOp::verify() {
-  if (getAxis() <= 0 || getAxis() >= typeOf(getInput()).getRank())
-    return emitOpError("softmax_c1: axis ") << getAxis() << " is not one of the input's, " << typeOf(getInput());
+  int64_t axis = getAxis();
+  if (axis <= 0 || axis >= typeOf(getInput()).getRank())
+    return emitOpError("softmax_c1: axis ") << axis << " is not one of the input's, " << typeOf(getInput());
   return success();
 }
 
