@@ -257,6 +257,19 @@ LogicalResult WinogradWeightsOp::verify() {
   return success();
 }
 
+LogicalResult WinogradConv2dOp::verify() {
+  RankedTensorType input = typeOf(getInput()), weight = typeOf(getWeight());
+  if (weight.getDimSize(0) != 6 || weight.getDimSize(1) != 6 || !isNotNegative(getPadding()))
+    return emitOpError("winograd_conv2d_c1: kernels transformed for m = 4 and no negative padding are needed, not ") << weight;
+  if (weight.getDimSize(3) != input.getDimSize(1))
+    return emitOpError("winograd_conv2d_c2: the weight takes ") << weight.getDimSize(3) << " channels, the input has "
+                                                                 << input.getDimSize(1);
+  if (getBias() && (typeOf(getBias()).getRank() != 1 || typeOf(getBias()).getDimSize(0) != weight.getDimSize(2)))
+    return emitOpError("winograd_conv2d_c3: the bias must have ") << weight.getDimSize(2) << " elements, not "
+                                                                   << typeOf(getBias());
+  return success();
+}
+
 LogicalResult ExpandGroupsOp::verify() {
   if (typeOf(getWeight()).getDimSize(0) % int64_t(getGroups()))
     return emitOpError("expand_groups_c1: groups = ") << getGroups() << " must divide " << typeOf(getWeight()).getDimSize(0);
@@ -269,6 +282,8 @@ int64_t cnn::multiplyAdds(Operation *op) {
     return storedElements(withLayout(conv.getResult().getType(), {}), /*whole=*/false) * weight.getDimSize(1) *
            weight.getDimSize(2) * weight.getDimSize(3);
   }
+  if (auto conv = dyn_cast<WinogradConv2dOp>(op))
+    return storedElements(withLayout(conv.getResult().getType(), {}), /*whole=*/false) * typeOf(conv.getWeight()).getDimSize(3) * 9;
   if (auto dense = dyn_cast<DenseOp>(op))
     return typeOf(dense.getWeight()).getNumElements();
   if (auto product = dyn_cast<MatmulOp>(op)) {

@@ -340,6 +340,24 @@ def Cnn_WinogradWeightsOp : Cnn_TensorOp<"winograd_weights"> {
   let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($result)";
   let hasVerifier = 1;
 }
+def Cnn_WinogradConv2dOp : Cnn_TensorOp<"winograd_conv2d"> {
+  let summary = "A 3x3 convolution of stride 1 from transformed kernels, by Winograd F(m x m, 3 x 3)";
+  let description = [{
+    For each tile of m x m outputs, y = A' [sum over c of (G w G')[.., o, c] * (B' x[c] B)] A + bias[o] (Lavin and Gray 2016,
+    equation 12), with the points of ir/Winograd.h; outside the image x is zero. Input [N, C, H, W], weight [m+2, m+2, O, C] of
+    `cnn.winograd_weights`, bias [O], `padding` [top, bottom, left, right], result [N, O, H + top + bottom - 2,
+    W + left + right - 2]. What the schedule pass makes of a `conv2d` whose algorithm is `winograd`.
+    `winograd_conv2d_c1`: input and weight of rank 4, the weight of m = 4; `winograd_conv2d_c2`: equal C;
+    `winograd_conv2d_c3`: the bias has O elements.
+  }];
+  let arguments = (ins Cnn_Tensor:$input, Cnn_Tensor:$weight, Optional<Cnn_Tensor>:$bias,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$padding,
+                       DefaultValuedAttr<Cnn_PrecisionAttr, "::cnn::Precision::F32">:$precision, OptionalAttr<StrAttr>:$path);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
 def Cnn_ExpandGroupsOp : Cnn_TensorOp<"expand_groups"> {
   let summary = "The weight of a grouped convolution as that of an ungrouped one, zero across groups";
   let description = "[O, C/g, kh, kw] to [O, C, kh, kw]. `expand_groups_c1`: rank 4, groups >= 1 divides O.";

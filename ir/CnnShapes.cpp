@@ -211,6 +211,21 @@ CNN_INFER(WinogradWeightsOp) {
   return infer(types, {points, points, type.getDimSize(0), type.getDimSize(1)}, type.getElementType());
 }
 
+CNN_INFER(WinogradConv2dOp) {
+  RankedTensorType input = tensorType(adaptor.getInput()), weight = tensorType(adaptor.getWeight());
+  ArrayRef<int64_t> padding = adaptor.getPadding();
+  if (!input || !weight || input.getRank() != 4 || weight.getRank() != 4 || padding.size() != 4)
+    return failure();
+  SmallVector<int64_t> shape = {input.getDimSize(0), weight.getDimSize(2)};
+  for (int axis = 0; axis < 2; ++axis) {
+    auto extent = windowedExtent(input.getDimSize(2 + axis), padding[2 * axis], padding[2 * axis + 1], 3, 1, 1);
+    if (!extent)
+      return failure();
+    shape.push_back(*extent);
+  }
+  return infer(types, shape, input.getElementType());
+}
+
 CNN_INFER(ExpandGroupsOp) {
   RankedTensorType type = tensorType(adaptor.getWeight());
   if (!type || type.getRank() != 4 || adaptor.getGroups() < 1)
