@@ -12,17 +12,17 @@ PAGES = {
     "docs/ops.md": ("ir/CnnOps.td", ["-gen-dialect-doc", "-dialect=cnn"]),
     "docs/passes.md": ("passes/Passes.td", ["-gen-pass-doc"]),
 }
-HEADINGS = {"docs/ops.md": "# The `cnn` dialect\n\n", "docs/passes.md": "# The passes\n\n"}
+HEADINGS = {"docs/ops.md": "# The `cnn` dialect", "docs/passes.md": "# The passes"}
 
 
 def generate(page):
     source, options = PAGES[page]
     text = subprocess.run([TBLGEN, *options, "-I", ROOT, "-I", "/usr/lib/llvm-22/include", ROOT / source], text=True,
                           check=True, stdout=subprocess.PIPE).stdout
-    text = re.sub(r"<!-- .*? -->\n", "", text)
-    text = re.sub(r"^# .*\n+", "", text) if page == "docs/ops.md" else text
-    text = "\n".join(line.rstrip() for line in text.strip().splitlines())
-    return f"<!-- Generated from {source} by scripts/generate_docs.py. -->\n{HEADINGS[page]}{text}\n"
+    text = re.sub(r"^<!-- .*? -->$|^# .*$|^\[TOC\]$", "", text, flags=re.MULTILINE)
+    text = "\n".join(line.rstrip() for line in text.splitlines())
+    text = re.sub(r"\n{3,}", "\n\n", text).strip()
+    return f"<!-- Generated from {source} by scripts/generate_docs.py. -->\n\n{HEADINGS[page]}\n\n{text}\n"
 
 
 def main():
