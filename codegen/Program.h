@@ -1,0 +1,108 @@
+// What lowering hands to package emission: a network as a list of steps over planned memory, the kernels of those steps
+// as one LLVM module an instruction set, and the packed weights as a stream. Package emission turns it into a library
+// (or text, or something to run in process) and knows neither the `cnn` dialect's operations nor the targets.
+//
+// Memory, in bytes, is described for one image. A session lays it out as runtime/embedded/cnn_abi.h says: a workspace
+// buffer begins at `offset * batch`, everything of the fixed segment keeps its place whatever the batch is.
+#pragma once
+
+#include "runtime/host/Tensor.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cnn {
+
+enum class Segment : uint32_t; // ir/CnnAttrs.td; the numbers of cnn_segment in cnn_abi.h.
+
+/// An input or output as the user of the library sees it: row-major, `shape` without the batch.
+struct TensorInfo {
+  std::string name;
+  host::DType dtype = host::DType::F32;
+  std::vector<int64_t> shape;
+  /// False for a tensor that has no batch dimension: `shape` is all of it.
+  bool batched = true;
+};
+
+/// Where a kernel's operand lies. Image i begins at `slice + i * imageStride` from the buffer's begin, which is `offset
+/// * batch` in the workspace, `offset` in the fixed segment and the weights, and the caller's pointer for input or
+/// output number `offset`. What all images share has a stride of 0. The image stride of an input or output is the
+/// caller's where the tensor has a batch, so `imageStride` says only that it is not 0.
+struct Operand {
+  Segment segment = Segment(0);
+  int64_t offset = 0;
+  int64_t slice = 0;
+  int64_t imageStride = 0;
+};
+
+/// A step's code on one instruction set. It computes `fixedUnits + batch * unitsPerImage` units.
+struct KernelUse {
+  std::string symbol; ///< A function of the variant's module with the ABI `cnn_kernel`. Steps may share one.
+  int64_t unitsPerImage = 0;
+  int64_t fixedUnits = 0;
+  /// Units that are better computed by one thread together (they share a block of weights, say); threads are given
+  /// multiples.
+  int64_t grain = 1;
+};
+
+/// One launch of a kernel. Steps run in order; the units of a step run in any order, on any number of threads.
+struct Step {
+  int64_t group = 0; ///< Index into Program::groups.
+  std::vector<Operand> operands;
+  std::vector<KernelUse> kernels; ///< One a variant, in the order of Program::variants.
+};
+
+/// What a step or several implement: for tools that time and verify by group. A group's steps follow one another.
+struct GroupInfo {
+  std::string path, kind, algorithm;
+  int64_t flopsPerImage = 0; ///< Two a multiply-add, counted by the direct method.
+  int64_t bytesPerImage = 0; ///< What is read and written at least, for one image, weights included.
+  std::vector<Operand> operands, results;
+};
+
+/// The kernels for one instruction set. Each function says its `target-cpu` and features by attribute.
+struct Variant {
+  std::string name;      ///< "avx512", "avx2", "sse": what NAME_isa answers and CNN_ISA takes.
+  std::string targetCpu; ///< x86-64-v4, x86-64-v3 or x86-64-v2; what the library demands of the machine it runs on.
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+};
+
+struct PackedWeight {
+  std::string name;
+  int64_t offset = 0; ///< A multiple of 64.
+  int64_t bytes = 0;
+};
+
+using WeightSink = llvm::function_ref<llvm::Error(llvm::ArrayRef<char>)>;
+
+struct Program {
+  std::string name; ///< Prefix of the library's symbols and files: a C identifier.
+  std::vector<TensorInfo> inputs, outputs;
+  int64_t batch = 0; ///< The one batch that the network takes; 0: any.
+
+  int64_t workspaceBytes = 0; ///< For one image; a multiple of 64.
+  int64_t fixedBytes = 0;     ///< A multiple of 64.
+  int64_t scratchBytes = 0;   ///< For one worker: the largest that a kernel of any variant uses.
+
+  std::vector<GroupInfo> groups;
+  std::vector<Step> steps;
+  std::vector<Variant> variants; ///< The most capable first.
+
+  std::vector<PackedWeight> packed; ///< In order of offset.
+  int64_t weightsBytes = 0;         ///< A multiple of 64.
+  /// Gives all `weightsBytes` to the sink, in order, in pieces of any size (gaps are zeros). May be called more than
+  /// once and gives the same bytes each time. Null when weightsBytes is 0.
+  std::function<llvm::Error(WeightSink)> streamWeights;
+};
+
+} // namespace cnn
