@@ -1,0 +1,212 @@
+//===- Picture.cpp - Looking at tensors -----------------------------------===//
+//
+// Values to 8 bits, a sheet of captioned pictures, and the 5x7 font for the captions.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/host/Picture.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace cnn::host {
+namespace {
+
+constexpr int glyphWidth = 5, glyphHeight = 7, cellWidth = 6, cellHeight = 8;
+
+/// ASCII 32 to 126: a byte a column from the left, the least significant bit on top.
+constexpr uint8_t font[95][glyphWidth] = {
+    {0x00, 0x00, 0x00, 0x00, 0x00}, {0x00, 0x00, 0x5F, 0x00, 0x00}, {0x00, 0x07, 0x00, 0x07, 0x00}, // space ! "
+    {0x14, 0x7F, 0x14, 0x7F, 0x14}, {0x24, 0x2A, 0x7F, 0x2A, 0x12}, {0x23, 0x13, 0x08, 0x64, 0x62}, // # $ %
+    {0x36, 0x49, 0x56, 0x20, 0x50}, {0x00, 0x00, 0x07, 0x00, 0x00}, {0x00, 0x1C, 0x22, 0x41, 0x00}, // & ' (
+    {0x00, 0x41, 0x22, 0x1C, 0x00}, {0x2A, 0x1C, 0x7F, 0x1C, 0x2A}, {0x08, 0x08, 0x3E, 0x08, 0x08}, // ) * +
+    {0x00, 0x50, 0x30, 0x00, 0x00}, {0x08, 0x08, 0x08, 0x08, 0x08}, {0x00, 0x60, 0x60, 0x00, 0x00}, // , - .
+    {0x20, 0x10, 0x08, 0x04, 0x02}, {0x3E, 0x51, 0x49, 0x45, 0x3E}, {0x00, 0x42, 0x7F, 0x40, 0x00}, // / 0 1
+    {0x42, 0x61, 0x51, 0x49, 0x46}, {0x21, 0x41, 0x45, 0x4B, 0x31}, {0x18, 0x14, 0x12, 0x7F, 0x10}, // 2 3 4
+    {0x27, 0x45, 0x45, 0x45, 0x39}, {0x3C, 0x4A, 0x49, 0x49, 0x30}, {0x01, 0x71, 0x09, 0x05, 0x03}, // 5 6 7
+    {0x36, 0x49, 0x49, 0x49, 0x36}, {0x06, 0x49, 0x49, 0x29, 0x1E}, {0x00, 0x36, 0x36, 0x00, 0x00}, // 8 9 :
+    {0x00, 0x56, 0x36, 0x00, 0x00}, {0x08, 0x14, 0x22, 0x41, 0x00}, {0x14, 0x14, 0x14, 0x14, 0x14}, // ; < =
+    {0x00, 0x41, 0x22, 0x14, 0x08}, {0x02, 0x01, 0x51, 0x09, 0x06}, {0x32, 0x49, 0x79, 0x41, 0x3E}, // > ? @
+    {0x7E, 0x11, 0x11, 0x11, 0x7E}, {0x7F, 0x49, 0x49, 0x49, 0x36}, {0x3E, 0x41, 0x41, 0x41, 0x22}, // A B C
+    {0x7F, 0x41, 0x41, 0x22, 0x1C}, {0x7F, 0x49, 0x49, 0x49, 0x41}, {0x7F, 0x09, 0x09, 0x09, 0x01}, // D E F
+    {0x3E, 0x41, 0x49, 0x49, 0x7A}, {0x7F, 0x08, 0x08, 0x08, 0x7F}, {0x00, 0x41, 0x7F, 0x41, 0x00}, // G H I
+    {0x20, 0x40, 0x41, 0x3F, 0x01}, {0x7F, 0x08, 0x14, 0x22, 0x41}, {0x7F, 0x40, 0x40, 0x40, 0x40}, // J K L
+    {0x7F, 0x02, 0x0C, 0x02, 0x7F}, {0x7F, 0x04, 0x08, 0x10, 0x7F}, {0x3E, 0x41, 0x41, 0x41, 0x3E}, // M N O
+    {0x7F, 0x09, 0x09, 0x09, 0x06}, {0x3E, 0x41, 0x51, 0x21, 0x5E}, {0x7F, 0x09, 0x19, 0x29, 0x46}, // P Q R
+    {0x46, 0x49, 0x49, 0x49, 0x31}, {0x01, 0x01, 0x7F, 0x01, 0x01}, {0x3F, 0x40, 0x40, 0x40, 0x3F}, // S T U
+    {0x1F, 0x20, 0x40, 0x20, 0x1F}, {0x3F, 0x40, 0x38, 0x40, 0x3F}, {0x63, 0x14, 0x08, 0x14, 0x63}, // V W X
+    {0x07, 0x08, 0x70, 0x08, 0x07}, {0x61, 0x51, 0x49, 0x45, 0x43}, {0x00, 0x7F, 0x41, 0x41, 0x00}, // Y Z [
+    {0x02, 0x04, 0x08, 0x10, 0x20}, {0x00, 0x41, 0x41, 0x7F, 0x00}, {0x04, 0x02, 0x01, 0x02, 0x04}, // \ ] ^
+    {0x40, 0x40, 0x40, 0x40, 0x40}, {0x00, 0x01, 0x02, 0x04, 0x00}, {0x20, 0x54, 0x54, 0x54, 0x78}, // _ ` a
+    {0x7F, 0x48, 0x44, 0x44, 0x38}, {0x38, 0x44, 0x44, 0x44, 0x20}, {0x38, 0x44, 0x44, 0x48, 0x7F}, // b c d
+    {0x38, 0x54, 0x54, 0x54, 0x18}, {0x08, 0x7E, 0x09, 0x01, 0x02}, {0x0C, 0x52, 0x52, 0x52, 0x3E}, // e f g
+    {0x7F, 0x08, 0x04, 0x04, 0x78}, {0x00, 0x44, 0x7D, 0x40, 0x00}, {0x20, 0x40, 0x44, 0x3D, 0x00}, // h i j
+    {0x7F, 0x10, 0x28, 0x44, 0x00}, {0x00, 0x41, 0x7F, 0x40, 0x00}, {0x7C, 0x04, 0x18, 0x04, 0x78}, // k l m
+    {0x7C, 0x08, 0x04, 0x04, 0x78}, {0x38, 0x44, 0x44, 0x44, 0x38}, {0x7C, 0x14, 0x14, 0x14, 0x08}, // n o p
+    {0x08, 0x14, 0x14, 0x18, 0x7C}, {0x7C, 0x08, 0x04, 0x04, 0x08}, {0x48, 0x54, 0x54, 0x54, 0x20}, // q r s
+    {0x04, 0x3F, 0x44, 0x40, 0x20}, {0x3C, 0x40, 0x40, 0x20, 0x7C}, {0x1C, 0x20, 0x40, 0x20, 0x1C}, // t u v
+    {0x3C, 0x40, 0x30, 0x40, 0x3C}, {0x44, 0x28, 0x10, 0x28, 0x44}, {0x0C, 0x50, 0x50, 0x50, 0x3C}, // w x y
+    {0x44, 0x64, 0x54, 0x4C, 0x44}, {0x00, 0x08, 0x36, 0x41, 0x00}, {0x00, 0x00, 0x7F, 0x00, 0x00}, // z { |
+    {0x00, 0x41, 0x36, 0x08, 0x00}, {0x08, 0x04, 0x08, 0x10, 0x08},                                 // } ~
+};
+
+uint8_t shade(double value, ValueRange range) {
+  if (std::isnan(value))
+    return 0;
+  if (range.high == range.low)
+    return value < range.low ? 0 : value > range.high ? 255 : 128;
+  // Infinities over the span stay infinities and are clamped.
+  const double scaled = (value - range.low) / (range.high - range.low) * 255;
+  return static_cast<uint8_t>(std::floor(std::clamp(scaled, 0.0, 255.0) + 0.5));
+}
+
+/// Channels first to channels last. The bounds were checked by the caller.
+Image planesToImage(std::span<const double> values, int64_t channels, int64_t height, int64_t width, ValueRange range) {
+  Image image = Image::filled(static_cast<int>(height), static_cast<int>(width), static_cast<int>(channels), 0);
+  const size_t plane = values.size() / static_cast<size_t>(channels);
+  for (size_t i = 0; i < values.size(); ++i)
+    image.pixels[i % plane * static_cast<size_t>(channels) + i / plane] = shade(values[i], range);
+  return image;
+}
+
+/// The shape as N, C, H, W, with ones in front; an error where it is none or a picture of it would be empty or too
+/// large.
+Result<std::array<int64_t, 4>> pictureShape(const std::vector<int64_t> &shape) {
+  auto problem = [&] {
+    return makeError("a tensor of shape {} is no picture (expected [H, W], [C, H, W] or [N, C, H, W])",
+                     shapeText(shape));
+  };
+  size_t first = 0;
+  while (shape.size() - first > 4 && shape[first] == 1)
+    ++first;
+  if (shape.size() - first > 4 || shape.size() < 2)
+    return problem();
+  std::array<int64_t, 4> result = {1, 1, 1, 1};
+  std::copy(shape.begin() + static_cast<ptrdiff_t>(first), shape.end(),
+            result.end() - static_cast<ptrdiff_t>(shape.size() - first));
+  const std::optional<int64_t> pixels = elementCount(std::span(result).subspan(2));
+  if (!pixels || *pixels == 0 || *pixels > maximumPixels || result[0] == 0 || result[1] == 0)
+    return problem();
+  return result;
+}
+
+ValueRange finiteRangeOf(std::span<const double> values) {
+  ValueRange range{HUGE_VAL, -HUGE_VAL};
+  for (double value : values)
+    if (std::isfinite(value))
+      range = {std::min(range.low, value), std::max(range.high, value)};
+  return range.low <= range.high ? range : ValueRange{0, 0};
+}
+
+/// Copies `picture`, each pixel as a square of `factor`, into an RGB sheet.
+void paste(Image &sheet, int top, int left, const Image &picture, int factor) {
+  for (int y = 0; y < picture.height * factor; ++y)
+    for (int x = 0; x < picture.width * factor; ++x) {
+      const uint8_t *from = picture.at(y / factor, x / factor);
+      uint8_t *to = sheet.at(top + y, left + x);
+      for (int c = 0; c < 3; ++c)
+        to[c] = from[picture.channels == 3 ? c : 0];
+    }
+}
+
+std::string cutTo(const std::string &text, int characters) {
+  if (static_cast<int64_t>(text.size()) <= characters)
+    return text;
+  return characters <= 2 ? text.substr(0, static_cast<size_t>(std::max(0, characters)))
+                         : text.substr(0, static_cast<size_t>(characters - 2)) + "..";
+}
+
+} // namespace
+
+ValueRange finiteRange(const TensorView &tensor) { return finiteRangeOf(tensor.toDoubles()); }
+
+Result<Image> pictureOf(const TensorView &tensor, std::optional<ValueRange> range) {
+  Result<std::array<int64_t, 4>> shape = pictureShape(tensor.shape);
+  if (!shape)
+    return shape.error();
+  const auto [images, channels, height, width] = *shape;
+  if (images != 1 || (channels != 1 && channels != 3))
+    return makeError("a tensor of shape {} is not one picture (expected 1 or 3 channels)", shapeText(tensor.shape));
+  const std::vector<double> values = tensor.toDoubles();
+  return planesToImage(values, channels, height, width, range ? *range : finiteRangeOf(values));
+}
+
+Result<std::vector<LabelledPicture>> picturesOf(const std::string &name, const TensorView &tensor,
+                                                std::optional<ValueRange> range) {
+  Result<std::array<int64_t, 4>> shape = pictureShape(tensor.shape);
+  if (!shape)
+    return shape.error();
+  const auto [images, channels, height, width] = *shape;
+  const std::vector<double> values = tensor.toDoubles();
+  const ValueRange shown = range ? *range : finiteRangeOf(values);
+  const bool byChannel = channels != 1 && channels != 3;
+  const int64_t parts = byChannel ? channels : 1;
+  const size_t size = values.size() / static_cast<size_t>(images * parts);
+  std::vector<LabelledPicture> pictures;
+  for (int64_t n = 0; n < images; ++n)
+    for (int64_t part = 0; part < parts; ++part) {
+      std::string label = name;
+      if (images > 1)
+        label += byChannel ? fmt::format("[{}, {}]", n, part) : fmt::format("[{}]", n);
+      else if (byChannel)
+        label += fmt::format("[{}]", part);
+      const auto planes = std::span(values).subspan(pictures.size() * size, size);
+      pictures.push_back({std::move(label), planesToImage(planes, byChannel ? 1 : channels, height, width, shown)});
+    }
+  return pictures;
+}
+
+Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int columns) {
+  constexpr int gap = 8, wanted = 96;
+  int width = 0, height = 0;
+  for (const LabelledPicture &picture : pictures) {
+    width = std::max(width, picture.image.width);
+    height = std::max(height, picture.image.height);
+  }
+  if (width == 0 || height == 0)
+    return makeError("a sheet needs at least one picture");
+  const auto count = static_cast<int64_t>(pictures.size());
+  int64_t across = columns;
+  if (columns <= 0) {
+    across = 1;
+    while (across * across < count)
+      ++across;
+  }
+  across = std::min(across, count);
+  const int64_t down = (count + across - 1) / across;
+  const int factor = std::max(1, (wanted + std::max(width, height) - 1) / std::max(width, height));
+  const int scale = width * factor >= 192 ? 2 : 1;
+  const int64_t cellX = int64_t(width) * factor + gap,
+                cellY = int64_t(height) * factor + gap + (cellHeight + 4) * scale;
+  const std::array<int64_t, 2> size = {down * cellY + gap, across * cellX + gap};
+  const std::optional<int64_t> pixels = elementCount(size);
+  if (!pixels || *pixels > maximumPixels)
+    return makeError("a sheet of {} pictures of up to {}x{} would have {}x{} pixels, above the limit of {}", count,
+                     height, width, size[0], size[1], maximumPixels);
+
+  Image sheet = Image::filled(static_cast<int>(size[0]), static_cast<int>(size[1]), 3, 255);
+  for (int64_t i = 0; i < count; ++i) {
+    const LabelledPicture &picture = pictures[static_cast<size_t>(i)];
+    const int top = static_cast<int>(gap + i / across * cellY), left = static_cast<int>(gap + i % across * cellX);
+    paste(sheet, top, left, picture.image, factor);
+    drawText(sheet, top + height * factor + 3 * scale, left, cutTo(picture.label, width * factor / (cellWidth * scale)),
+             40, scale);
+  }
+  return sheet;
+}
+
+void drawText(Image &image, int y, int x, std::string_view text, uint8_t value, int scale) {
+  for (char c : text) {
+    const uint8_t *glyph = font[c >= 32 && c <= 126 ? c - 32 : '?' - 32];
+    for (int row = 0; row < glyphHeight * scale; ++row)
+      for (int column = 0; column < glyphWidth * scale; ++column) {
+        const int py = y + row, px = x + column;
+        if ((glyph[column / scale] >> (row / scale) & 1) != 0 && py >= 0 && py < image.height && px >= 0 &&
+            px < image.width)
+          std::fill_n(image.at(py, px), image.channels, value);
+      }
+    x += cellWidth * scale;
+  }
+}
+
+} // namespace cnn::host
