@@ -229,4 +229,11 @@ Value KernelBuilder::keepLanes(Value value, int64_t lanes) {
   return arith::SelectOp::create(*this, mask, value, splat(0.0f));
 }
 
+Value KernelBuilder::keepChannels(Value value, Value block, int64_t channels) {
+  if (channels % kBlock == 0)
+    return value;
+  Value full = lessThan(block, index(channels / kBlock));
+  return arith::SelectOp::create(*this, full, value, keepLanes(value, channels % kBlock));
+}
+
 } // namespace cnn::cpu

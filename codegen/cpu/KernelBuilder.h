@@ -127,6 +127,8 @@ public:
   /// Zeroes the lanes from `lanes` on, so that padded lanes of stored blocks stay zero. `lanes` in 1..16; 16 returns
   /// `value`.
   Value keepLanes(Value value, int64_t lanes);
+  /// Zeroes the lanes of block `block` of a tensor of `channels` channels that lie beyond them.
+  Value keepChannels(Value value, Value block, int64_t channels);
 
 private:
   mlir::ModuleOp module_;

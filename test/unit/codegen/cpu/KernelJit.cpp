@@ -1,0 +1,87 @@
+// See KernelJit.h.
+#include "test/unit/codegen/cpu/KernelJit.h"
+
+#include "codegen/cpu/ToLLVM.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+#include <chrono>
+#include <cstdlib>
+
+namespace cnn::cpu {
+
+struct KernelJit::Engine {
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+};
+
+static void fail(const std::string &message) {
+  fprintf(stderr, "%s\n", message.c_str());
+  std::abort();
+}
+
+template <typename T> static T check(llvm::Expected<T> value) {
+  if (!value)
+    fail(llvm::toString(value.takeError()));
+  return std::move(*value);
+}
+
+KernelJit::KernelJit(Isa isa, llvm::function_ref<void(KernelBuilder &)> build) : engine_(std::make_unique<Engine>()) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+  KernelBuilder builder(module, isa, module.getLoc());
+  auto start = std::chrono::steady_clock::now();
+  build(builder);
+  if (failed(module.verify()))
+    fail("the kernel's IR is not valid");
+  auto machine = check(createTargetMachine(isa));
+  auto llvmContext = std::make_unique<llvm::LLVMContext>();
+  std::unique_ptr<llvm::Module> code = toLLVM(module, *llvmContext, isa);
+  if (!code)
+    fail("the kernel was not lowered");
+  optimizeKernels(*code, *machine);
+  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*code);
+  auto object = check(emitCode(*code, *machine, llvm::CodeGenFileType::ObjectFile));
+  milliseconds_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  codeBytes_ = object.size();
+  auto text = check(emitCode(*copy, *machine, llvm::CodeGenFileType::AssemblyFile));
+  assembly_.assign(text.begin(), text.end());
+  module->erase();
+
+  engine_->jit = check(llvm::orc::LLJITBuilder().create());
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "kernels");
+  if (llvm::Error error = engine_->jit->addObjectFile(std::move(buffer)))
+    fail(llvm::toString(std::move(error)));
+}
+
+KernelJit::~KernelJit() = default;
+
+KernelFunction KernelJit::lookup(llvm::StringRef symbol) const {
+  return check(engine_->jit->lookup(symbol)).toPtr<KernelFunction>();
+}
+
+int64_t countSpills(const std::string &assembly) {
+  int64_t count = 0;
+  for (llvm::StringRef rest = assembly; !rest.empty();) {
+    auto [line, next] = rest.split('\n');
+    if (line.contains("mm") && line.contains("(%rsp)"))
+      ++count;
+    rest = next;
+  }
+  return count;
+}
+
+Floats::Floats(int64_t size, float value)
+    : owner_(static_cast<float *>(std::aligned_alloc(64, (size + 16) / 16 * 64)), [](float *p) { std::free(p); }),
+      data_(owner_.get()), size_(size) {
+  std::fill_n(data_, size, value);
+}
+
+void runKernel(KernelFunction kernel, const std::vector<char *> &buffers, const std::vector<int64_t> &imageStrides,
+               int64_t batch, int64_t units, char *scratch) {
+  kernel(buffers.data(), imageStrides.data(), batch, 0, units, scratch);
+}
+
+} // namespace cnn::cpu
