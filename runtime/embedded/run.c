@@ -1,0 +1,213 @@
+/* Running: the caller's tensors are bound, then the steps follow each other, each split over the pool. Nothing is
+ * allocated, and nothing outside the session is written. */
+#include "runtime/embedded/cnn_runtime.h"
+
+#include <string.h>
+
+enum {
+  kChunksPerWorker = 4, /* so that a thread that is held up leaves its share to the others */
+  kOperationsWorthSplitting = 1 << 15
+};
+
+/* Copies elements between two strided tensors of one shape; strides in bytes, dimension 0 outermost. */
+static void copy_strided(char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
+                         const int64_t *shape, int64_t rank, int64_t element_bytes) {
+  if (rank == 0) {
+    memcpy(to, from, (size_t)element_bytes);
+    return;
+  }
+  if (rank == 1 && element_bytes == 4) {
+    for (int64_t i = 0; i < shape[0]; ++i)
+      __builtin_memcpy(to + i * to_strides[0], from + i * from_strides[0], 4);
+    return;
+  }
+  for (int64_t i = 0; i < shape[0]; ++i)
+    copy_strided(to + i * to_strides[0], to_strides + 1, from + i * from_strides[0], from_strides + 1, shape + 1,
+                 rank - 1, element_bytes);
+}
+
+/* A tensor of the caller's with strides in bytes, for images that follow each other; `strides` belong to one image. */
+typedef struct view {
+  char *data;
+  int64_t image_stride;
+  int64_t strides[CNN_MAX_RANK], dense[CNN_MAX_RANK];
+  int contiguous; /* within an image */
+} view;
+
+static int make_view(view *result, const cnn_tensor_info *info, const cnn_tensor *tensor) {
+  if (!tensor->data)
+    return CNN_ERROR_NULL;
+  if (!cnn_aligned(tensor->data, (uintptr_t)info->element_bytes))
+    return CNN_ERROR_ALIGNMENT;
+  result->data = tensor->data;
+  result->contiguous = 1;
+  int64_t dense = info->element_bytes;
+  const int64_t *given = tensor->strides ? tensor->strides + (info->batched ? 1 : 0) : NULL;
+  for (int64_t i = info->rank - 1; i >= 0; --i) {
+    result->dense[i] = dense;
+    result->strides[i] = given ? given[i] * info->element_bytes : dense;
+    if (info->shape[i] != 1 && result->strides[i] != dense)
+      result->contiguous = 0;
+    dense *= info->shape[i];
+  }
+  result->image_stride = !info->batched    ? 0
+                         : tensor->strides ? tensor->strides[0] * info->element_bytes
+                                           : info->image_bytes;
+  return CNN_OK;
+}
+
+static void copy_images(const cnn_tensor_info *info, const view *tensor, char *staging, int64_t batch, int to_staging) {
+  for (int64_t i = 0; i < (info->batched ? batch : 1); ++i) {
+    char *image = tensor->data + i * tensor->image_stride, *dense = staging + i * info->image_bytes;
+    if (to_staging)
+      copy_strided(dense, tensor->dense, image, tensor->strides, info->shape, info->rank, info->element_bytes);
+    else
+      copy_strided(image, tensor->strides, dense, tensor->dense, info->shape, info->rank, info->element_bytes);
+  }
+}
+
+static void bind(cnn_binding *binding, const cnn_tensor_info *info, const view *tensor, char *staging) {
+  binding->address = tensor->contiguous ? tensor->data : staging;
+  binding->image_stride = tensor->contiguous ? tensor->image_stride : info->batched ? info->image_bytes : 0;
+}
+
+void cnn_api_resolve(const cnn_session *session, const cnn_operand *operand, int64_t batch, char **address,
+                     int64_t *image_stride) {
+  *image_stride = operand->image_stride;
+  char *begin = NULL;
+  switch ((enum cnn_segment)operand->segment) {
+  case CNN_SEGMENT_WEIGHTS:
+    begin = (char *)session->model->weights + operand->offset;
+    break;
+  case CNN_SEGMENT_WORKSPACE:
+    begin = session->workspace + operand->offset * batch;
+    break;
+  case CNN_SEGMENT_FIXED:
+    begin = session->fixed + operand->offset;
+    break;
+  case CNN_SEGMENT_INPUT:
+  case CNN_SEGMENT_OUTPUT: {
+    const cnn_binding *bindings = operand->segment == CNN_SEGMENT_INPUT ? session->inputs : session->outputs;
+    begin = bindings[operand->offset].address;
+    if (operand->image_stride != 0)
+      *image_stride = bindings[operand->offset].image_stride;
+    break;
+  }
+  }
+  *address = begin + operand->slice;
+}
+
+typedef struct job {
+  _Alignas(64) _Atomic int64_t next;
+  _Alignas(64) cnn_kernel kernel;
+  char *const *buffers;
+  const int64_t *image_strides;
+  int64_t batch, units, chunk;
+  char *scratch;
+  int64_t scratch_stride;
+} job;
+
+static void take_chunks(void *argument, int worker) {
+  job *current = argument;
+  char *scratch = current->scratch + worker * current->scratch_stride;
+  for (;;) {
+    int64_t begin = atomic_fetch_add_explicit(&current->next, current->chunk, memory_order_relaxed);
+    if (begin >= current->units)
+      return;
+    int64_t end = begin + current->chunk < current->units ? begin + current->chunk : current->units;
+    current->kernel(current->buffers, current->image_strides, current->batch, begin, end, scratch);
+  }
+}
+
+/* How many units a worker takes at once: multiples of the grain, unless that would leave workers idle. */
+static int64_t chunk_of(int64_t units, int64_t grain, int64_t workers) {
+  int64_t chunk = (units + workers * kChunksPerWorker - 1) / (workers * kChunksPerWorker);
+  int64_t whole = (chunk + grain - 1) / grain * grain;
+  return whole * workers <= units ? whole : chunk;
+}
+
+static void run_step(const cnn_session *session, const cnn_step *step, const cnn_launch *launch, int64_t batch) {
+  const int64_t units = launch->fixed_units + batch * launch->units_per_image;
+  const int workers = session->pool.threads;
+  if (units <= 0)
+    return;
+  if (workers == 1 || units == 1 || step->cost_per_image < kOperationsWorthSplitting / batch) {
+    launch->kernel(session->buffers, session->image_strides, batch, 0, units, session->scratch);
+    return;
+  }
+  job current;
+  atomic_init(&current.next, 0);
+  current.kernel = launch->kernel;
+  current.buffers = session->buffers;
+  current.image_strides = session->image_strides;
+  current.batch = batch;
+  current.units = units;
+  current.chunk = chunk_of(units, launch->grain, workers);
+  current.scratch = session->scratch;
+  current.scratch_stride = cnn_scratch_stride();
+  session->pool.parallel_for(session->pool.context, workers, take_chunks, &current);
+}
+
+static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer, void *context) {
+  const cnn_network *network = &cnn_this_network;
+  for (int64_t i = 0; i < network->step_count; ++i) {
+    const cnn_step *step = &network->steps[i];
+    for (int64_t operand = 0; operand < step->operand_count; ++operand)
+      cnn_api_resolve(session, &step->operands[operand], batch, &session->buffers[operand],
+                      &session->image_strides[operand]);
+    if (observer)
+      observer(context, i, 0, session->buffers, session->image_strides);
+    run_step(session, step, &session->model->variant->launches[i], batch);
+    if (observer)
+      observer(context, i, 1, session->buffers, session->image_strides);
+  }
+}
+
+int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
+                         cnn_observer observer, void *context) {
+  const cnn_network *network = &cnn_this_network;
+  if (!session || (!inputs && network->input_count) || (!outputs && network->output_count))
+    return CNN_ERROR_NULL;
+  if (session->magic != CNN_SESSION_MAGIC)
+    return CNN_ERROR_NOT_INITIALIZED;
+  if (batch < 1 || batch > session->max_batch || (network->batch && batch != network->batch))
+    return CNN_ERROR_BATCH;
+
+  /* All tensors are checked before anything is written. */
+  view tensor;
+  int code;
+  for (int64_t i = 0; i < network->input_count; ++i)
+    if ((code = make_view(&tensor, &network->inputs[i], &inputs[i])) != CNN_OK)
+      return code;
+  char *staging = session->staging;
+  for (int64_t i = 0; i < network->input_count; ++i)
+    staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
+  for (int64_t i = 0; i < network->output_count; ++i) {
+    if ((code = make_view(&tensor, &network->outputs[i], &outputs[i])) != CNN_OK)
+      return code;
+    bind(&session->outputs[i], &network->outputs[i], &tensor, staging);
+    staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
+  }
+  staging = session->staging;
+  for (int64_t i = 0; i < network->input_count; ++i) {
+    make_view(&tensor, &network->inputs[i], &inputs[i]);
+    bind(&session->inputs[i], &network->inputs[i], &tensor, staging);
+    if (!tensor.contiguous)
+      copy_images(&network->inputs[i], &tensor, staging, batch, 1);
+    staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
+  }
+
+  run_steps(session, batch, observer, context);
+
+  for (int64_t i = 0; i < network->output_count; ++i) {
+    make_view(&tensor, &network->outputs[i], &outputs[i]);
+    if (!tensor.contiguous)
+      copy_images(&network->outputs[i], &tensor, staging, batch, 0);
+    staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
+  }
+  return CNN_OK;
+}
+
+int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs) {
+  return cnn_api_run_observed(session, batch, inputs, outputs, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* Sessions: one piece of the caller's memory is divided into the session's own records, workspace, scratch and staging.
+ */
+#include "runtime/embedded/cnn_runtime.h"
+
+#include <string.h>
+
+/* Where the parts of a session lie, from its begin. */
+typedef struct session_layout {
+  size_t inputs, outputs, buffers, image_strides, workers, workspace, fixed, scratch, staging, end;
+  int overflow;
+} session_layout;
+
+static size_t place(session_layout *layout, int64_t bytes, int64_t count) {
+  size_t begin = layout->end, part, end;
+  layout->overflow |= __builtin_mul_overflow((size_t)bytes, (size_t)count, &part);
+  layout->overflow |= __builtin_add_overflow(begin, part, &end);
+  layout->overflow |= __builtin_add_overflow(end, (size_t)CNN_ALIGNMENT - 1, &end);
+  layout->end = end & ~(size_t)(CNN_ALIGNMENT - 1);
+  return begin;
+}
+
+int64_t cnn_scratch_stride(void) { return (cnn_this_network.scratch_bytes + 127) & -(int64_t)128; }
+
+int64_t cnn_staging_bytes(const cnn_tensor_info *tensor, int64_t max_batch) {
+  return cnn_round(tensor->image_bytes) * (tensor->batched ? max_batch : 1);
+}
+
+static session_layout lay_out(int64_t max_batch, int threads) {
+  const cnn_network *network = &cnn_this_network;
+  session_layout layout = {0};
+  place(&layout, sizeof(cnn_session), 1);
+  layout.inputs = place(&layout, sizeof(cnn_binding), network->input_count);
+  layout.outputs = place(&layout, sizeof(cnn_binding), network->output_count);
+  layout.buffers = place(&layout, sizeof(char *), network->max_operands);
+  layout.image_strides = place(&layout, sizeof(int64_t), network->max_operands);
+  layout.workers = place(&layout, sizeof(cnn_worker), threads);
+  layout.workspace = place(&layout, network->workspace_bytes, max_batch);
+  layout.fixed = place(&layout, network->fixed_bytes, 1);
+  layout.scratch = place(&layout, cnn_scratch_stride(), threads);
+  layout.staging = layout.end;
+  for (int64_t i = 0; i < network->input_count; ++i)
+    place(&layout, cnn_round(network->inputs[i].image_bytes), network->inputs[i].batched ? max_batch : 1);
+  for (int64_t i = 0; i < network->output_count; ++i)
+    place(&layout, cnn_round(network->outputs[i].image_bytes), network->outputs[i].batched ? max_batch : 1);
+  if (layout.end > PTRDIFF_MAX)
+    layout.overflow = 1;
+  return layout;
+}
+
+static int check_sizes(int64_t max_batch, int threads) {
+  if (max_batch < 1 || (cnn_this_network.batch && max_batch != cnn_this_network.batch))
+    return CNN_ERROR_BATCH;
+  return threads < 1 || threads > CNN_MAX_THREADS ? CNN_ERROR_THREADS : CNN_OK;
+}
+
+size_t cnn_api_session_bytes(const cnn_model *model, int64_t max_batch, int threads) {
+  if (!model || model->magic != CNN_MODEL_MAGIC || check_sizes(max_batch, threads) != CNN_OK)
+    return 0;
+  session_layout layout = lay_out(max_batch, threads);
+  return layout.overflow ? 0 : layout.end;
+}
+
+int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn_session_options *options) {
+  if (!session || !model || !options)
+    return CNN_ERROR_NULL;
+  if (!cnn_aligned(session, CNN_ALIGNMENT))
+    return CNN_ERROR_ALIGNMENT;
+  session->magic = 0;
+  if (model->magic != CNN_MODEL_MAGIC)
+    return CNN_ERROR_NOT_INITIALIZED;
+  if (options->size != sizeof *options)
+    return CNN_ERROR_OPTIONS;
+  if (options->pool && !options->pool->parallel_for)
+    return CNN_ERROR_NULL;
+  const int threads = options->pool && options->threads == 0 ? options->pool->threads : options->threads;
+  int code = check_sizes(options->max_batch, threads);
+  if (code != CNN_OK)
+    return code;
+  session_layout layout = lay_out(options->max_batch, threads);
+  if (layout.overflow)
+    return CNN_ERROR_BATCH;
+
+  char *begin = (char *)session;
+  memset(session, 0, sizeof *session);
+  session->model = model;
+  session->max_batch = options->max_batch;
+  session->inputs = (cnn_binding *)(begin + layout.inputs);
+  session->outputs = (cnn_binding *)(begin + layout.outputs);
+  session->buffers = (char **)(begin + layout.buffers);
+  session->image_strides = (int64_t *)(begin + layout.image_strides);
+  session->workspace = begin + layout.workspace;
+  session->fixed = begin + layout.fixed;
+  session->scratch = begin + layout.scratch;
+  session->staging = begin + layout.staging;
+  if (options->pool) {
+    session->pool = *options->pool;
+    session->pool.threads = threads;
+  } else {
+    code = cnn_threads_start(&session->threads, threads, (cnn_worker *)(begin + layout.workers));
+    if (code != CNN_OK)
+      return code;
+    session->owns_threads = 1;
+    session->pool = (cnn_pool){threads, cnn_threads_parallel_for, &session->threads};
+  }
+  session->magic = CNN_SESSION_MAGIC;
+  return CNN_OK;
+}
+
+const cnn_pool *cnn_api_session_pool(const cnn_session *session) {
+  return session && session->magic == CNN_SESSION_MAGIC ? &session->pool : NULL;
+}
+
+void cnn_api_session_end(cnn_session *session) {
+  if (!session || session->magic != CNN_SESSION_MAGIC)
+    return;
+  if (session->owns_threads)
+    cnn_threads_stop(&session->threads);
+  session->magic = 0;
+}
