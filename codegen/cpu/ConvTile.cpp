@@ -5,7 +5,6 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
-#include <limits>
 
 using llvm::divideCeil;
 namespace cnn::cpu {
@@ -116,43 +115,49 @@ private:
 };
 } // namespace
 
-ConvTile chooseTile(const ConvProblem &problem, Isa isa) {
+/// What does not depend on the machine's registers: how the work is handed out, and in which order.
+static void divideWork(ConvTile &tile, const ConvProblem &problem, int64_t height, int64_t width, int64_t groupBlocks) {
+  // Work units of some 4 million multiply-adds: enough of them for many threads, long against the cost of handing one
+  // out.
+  int64_t outerTiles = height > 1 ? divideCeil(height, tile.rows) : divideCeil(width, tile.columns);
+  int64_t groups = problem.groups * divideCeil(groupBlocks, tile.blocks);
+  double perTile = double(problem.multiplyAdds()) / (double(groups) * outerTiles);
+  tile.unitTiles = std::clamp<int64_t>(int64_t(4e6 / perTile), 1, outerTiles);
+  tile.unitTiles = cutEvenly(outerTiles, tile.unitTiles).front().first;
+
+  // Whichever is larger should be read once: the weights or the images' rows.
+  int64_t weightBytes =
+      4 * problem.outputs * (problem.channels / problem.groups) * problem.kernelHeight * problem.kernelWidth;
+  int64_t inputBytes = 4 * problem.channels * problem.height * problem.width;
+  tile.weightsOuter = weightBytes > inputBytes || problem.groups > 1;
+}
+
+llvm::SmallVector<ConvTile, 0> candidateTiles(const ConvProblem &problem, Isa isa) {
   CostModel model(problem, isa);
   bool pointwise = problem.isPointwise();
   int64_t height = pointwise ? 1 : problem.outHeight;
   int64_t width = pointwise ? problem.outHeight * problem.outWidth : problem.outWidth;
   int64_t groupBlocks = divideCeil(problem.outputs / problem.groups, kBlock);
-  ConvTile best;
-  double bestCost = std::numeric_limits<double>::infinity();
+  llvm::SmallVector<std::tuple<double, size_t, ConvTile>, 0> candidates;
   for (int64_t blocks = 1; blocks <= std::min<int64_t>(4, groupBlocks); ++blocks)
     for (int64_t rows = 1; rows <= std::min<int64_t>(height, 4); ++rows)
       for (int64_t columns = 1; columns <= width && model.fits(rows * columns, blocks); ++columns) {
         // Several rows only where a row is a single tile: longer rows fill a tile by themselves.
         if (rows > 1 && columns != width)
           continue;
-        double cost = model.cost(rows, columns, blocks);
-        if (cost < bestCost * 0.9999) {
-          bestCost = cost;
-          best.rows = rows;
-          best.columns = columns;
-          best.blocks = blocks;
-        }
+        ConvTile tile{.rows = rows, .columns = columns, .blocks = blocks};
+        divideWork(tile, problem, height, width, groupBlocks);
+        candidates.emplace_back(model.cost(rows, columns, blocks), candidates.size(), tile);
       }
-
-  // Work units of some 4 million multiply-adds: enough of them for many threads, long against the cost of handing one
-  // out.
-  int64_t outerTiles = pointwise ? divideCeil(width, best.columns) : divideCeil(height, best.rows);
-  int64_t groups = problem.groups * divideCeil(groupBlocks, best.blocks);
-  double perTile = double(problem.multiplyAdds()) / (double(groups) * outerTiles);
-  best.unitTiles = std::clamp<int64_t>(int64_t(4e6 / perTile), 1, outerTiles);
-  best.unitTiles = cutEvenly(outerTiles, best.unitTiles).front().first;
-
-  // Whichever is larger should be read once: the weights or the images' rows.
-  int64_t weightBytes =
-      4 * problem.outputs * (problem.channels / problem.groups) * problem.kernelHeight * problem.kernelWidth;
-  int64_t inputBytes = 4 * problem.channels * problem.height * problem.width;
-  best.weightsOuter = weightBytes > inputBytes || problem.groups > 1;
-  return best;
+  llvm::sort(candidates, [](const auto &a, const auto &b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  });
+  llvm::SmallVector<ConvTile, 0> tiles;
+  for (auto &[cost, index, tile] : candidates)
+    tiles.push_back(tile);
+  return tiles;
 }
+
+ConvTile chooseTile(const ConvProblem &problem, Isa isa) { return candidateTiles(problem, isa).front(); }
 
 } // namespace cnn::cpu

@@ -61,6 +61,9 @@ struct ConvTile {
   bool prefetchInput = false;  ///< Fetch the tile's pixels of the next block of input channels.
 };
 
+/// Every tile that the registers hold and that makes sense for `problem`, the best by the cost model first.
+llvm::SmallVector<ConvTile, 0> candidateTiles(const ConvProblem &problem, Isa isa);
+
 ConvTile chooseTile(const ConvProblem &problem, Isa isa);
 
 } // namespace cnn::cpu
