@@ -1,0 +1,219 @@
+// See Loaded.h.
+#include "codegen/package/Loaded.h"
+
+#include "codegen/cpu/Isa.h"
+#include "codegen/package/CheckProgram.h"
+#include "codegen/package/Link.h"
+#include "codegen/package/MachineCode.h"
+#include "runtime/embedded/cnn_abi.h"
+
+#include <cstdlib>
+#include <dlfcn.h>
+
+using namespace cnn;
+using llvm::Expected;
+
+namespace {
+// The structs of the emitted header (Header.cpp), which has no name for them that does not hold the network's.
+struct ModelOptions {
+  size_t size;
+  const char *weightsFile;
+  void *weights;
+  size_t weightsBytes;
+};
+struct SessionOptions {
+  size_t size;
+  int64_t maxBatch;
+  int threads;
+  const void *pool;
+};
+struct TensorFields {
+  void *data;
+  const int64_t *strides;
+};
+
+struct ObserverContext {
+  const Program &program;
+  StepObserver observer;
+};
+
+void observe(void *context, int64_t index, int after, char *const *buffers, const int64_t *imageStrides) {
+  auto &target = *static_cast<ObserverContext *>(context);
+  const Step &step = target.program.steps[index];
+  target.observer({&step, static_cast<size_t>(index), after != 0,
+                   llvm::ArrayRef(const_cast<char **>(buffers), step.operands.size()),
+                   llvm::ArrayRef(imageStrides, step.operands.size())});
+}
+
+Expected<size_t> chooseVariant(const Program &program, const std::optional<std::string> &isa) {
+  for (auto [index, variant] : llvm::enumerate(program.variants)) {
+    if (isa && *isa != variant.name)
+      continue;
+    std::optional<cpu::Isa> parsed = cpu::parseIsa(variant.name);
+    if (parsed && cpu::hostSupports(*parsed))
+      return index;
+    if (isa)
+      return llvm::createStringError("this machine does not support the instruction set '" + *isa + "'");
+  }
+  if (isa)
+    return llvm::createStringError("there is no code for the instruction set '" + *isa + "'");
+  return llvm::createStringError("there is code for no instruction set of this machine");
+}
+} // namespace
+
+struct Loaded::Api {
+  void *library = nullptr;
+  size_t (*modelBytes)() = nullptr;
+  int (*modelInit)(void *, const ModelOptions *) = nullptr;
+  void (*modelEnd)(void *) = nullptr;
+  size_t (*sessionBytes)(const void *, int64_t, int) = nullptr;
+  int (*sessionInit)(void *, const void *, const SessionOptions *) = nullptr;
+  void (*sessionEnd)(void *) = nullptr;
+  int (*run)(void *, int64_t, const TensorFields *, const TensorFields *) = nullptr;
+  int (*runObserved)(void *, int64_t, const TensorFields *, const TensorFields *, cnn_observer, void *) = nullptr;
+  void (*resolve)(const void *, const cnn_operand *, int64_t, char **, int64_t *) = nullptr;
+  const char *(*error)(int) = nullptr;
+
+  ~Api() {
+    if (library)
+      dlclose(library);
+  }
+};
+
+Loaded::Loaded(const Program &program, size_t variant)
+    : source(program), variantIndex(variant), api(std::make_unique<Api>()) {}
+
+Loaded::~Loaded() {
+  closeSession();
+  if (hasModel)
+    api->modelEnd(modelMemory.data());
+}
+
+llvm::Error Loaded::load(const std::string &path) {
+  api->library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!api->library)
+    return llvm::createStringError(std::string("cannot load the compiled network: ") + dlerror());
+  bool complete = true;
+  auto find = [&](const char *name, auto &function) {
+    void *address = dlsym(api->library, (source.name + "_" + name).c_str());
+    complete &= address != nullptr;
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(address);
+  };
+  find("model_bytes", api->modelBytes);
+  find("model_init", api->modelInit);
+  find("model_end", api->modelEnd);
+  find("session_bytes", api->sessionBytes);
+  find("session_init", api->sessionInit);
+  find("session_end", api->sessionEnd);
+  find("run", api->run);
+  find("run_observed", api->runObserved);
+  find("resolve", api->resolve);
+  find("error", api->error);
+  return complete ? llvm::Error::success()
+                  : llvm::createStringError("the compiled network lacks a function of its API");
+}
+
+llvm::Error Loaded::check(int code) const {
+  return code == 0 ? llvm::Error::success() : llvm::createStringError(source.name + ": " + api->error(code));
+}
+
+Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, std::optional<std::string> isa) {
+  if (llvm::Error error = checkProgram(program))
+    return error;
+  Expected<size_t> variant = chooseVariant(program, isa);
+  if (!variant)
+    return variant.takeError();
+  std::unique_ptr<Loaded> loaded(new Loaded(program, *variant));
+  Expected<WeightsImage> weights = collectWeights(program);
+  if (!weights)
+    return weights.takeError();
+  loaded->weights = std::move(*weights);
+
+  Expected<std::vector<ObjectFile>> objects = compileKernels(program, *variant);
+  if (!objects)
+    return objects.takeError();
+  TablesOptions tables;
+  tables.variants = {*variant};
+  tables.weightsHash = loaded->weights.hash;
+  tables.forTools = true;
+  Expected<ObjectFile> runtime = compileTables(program, tables);
+  if (!runtime)
+    return runtime.takeError();
+  objects->push_back(std::move(*runtime));
+  {
+    // What is mapped stays when its file is gone.
+    Expected<TemporaryFolder> folder = TemporaryFolder::create();
+    if (!folder)
+      return folder.takeError();
+    const std::string name = "lib" + program.name + ".so";
+    if (llvm::Error error = linkShared(*folder, *objects, name, folder->path(name)))
+      return error;
+    if (llvm::Error error = loaded->load(folder->path(name)))
+      return error;
+  }
+
+  std::optional<HugeMemory> memory = HugeMemory::allocate(loaded->api->modelBytes());
+  if (!memory)
+    return llvm::createStringError("there is no memory for a model");
+  loaded->modelMemory = std::move(*memory);
+  // The variable is for users of libraries; the tools have an option, and this library has one instruction set only.
+  unsetenv("CNN_ISA");
+  ModelOptions options = {sizeof options, nullptr, nullptr, 0};
+  if (program.weightsBytes) {
+    options.weights = loaded->weights.file.data();
+    options.weightsBytes = loaded->weights.file.size();
+  }
+  if (llvm::Error error = loaded->check(loaded->api->modelInit(loaded->modelMemory.data(), &options)))
+    return error;
+  loaded->hasModel = true;
+  return loaded;
+}
+
+void Loaded::closeSession() {
+  if (hasSession)
+    api->sessionEnd(sessionMemory.data());
+  hasSession = false;
+}
+
+llvm::Error Loaded::openSession(int64_t maxBatch, int threads) {
+  closeSession();
+  size_t bytes = api->sessionBytes(modelMemory.data(), maxBatch, threads);
+  std::optional<HugeMemory> memory;
+  if (bytes)
+    memory = HugeMemory::allocate(bytes);
+  if (bytes && !memory)
+    return llvm::createStringError("there is no memory for a session of " + std::to_string(bytes) + " bytes");
+  // Without a size the initialization says which argument is out of range.
+  sessionMemory = memory ? std::move(*memory) : std::move(*HugeMemory::allocate(1 << 16));
+  SessionOptions options = {sizeof options, maxBatch, threads, nullptr};
+  if (llvm::Error error = check(api->sessionInit(sessionMemory.data(), modelMemory.data(), &options)))
+    return error;
+  hasSession = true;
+  return llvm::Error::success();
+}
+
+llvm::Error Loaded::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                        std::optional<StepObserver> observer) {
+  if (!hasSession)
+    return llvm::createStringError("internal error: no session is open");
+  if (inputs.size() != source.inputs.size() || outputs.size() != source.outputs.size())
+    return llvm::createStringError("internal error: wrong number of tensors");
+  llvm::SmallVector<TensorFields> in, out;
+  for (const void *data : inputs)
+    in.push_back({const_cast<void *>(data), nullptr});
+  for (void *data : outputs)
+    out.push_back({data, nullptr});
+  if (!observer)
+    return check(api->run(sessionMemory.data(), batch, in.data(), out.data()));
+  ObserverContext context{source, *observer};
+  return check(api->runObserved(sessionMemory.data(), batch, in.data(), out.data(), observe, &context));
+}
+
+std::pair<char *, int64_t> Loaded::resolve(const Operand &operand, int64_t batch) const {
+  const cnn_operand translated = {static_cast<int64_t>(operand.segment), operand.offset, operand.slice,
+                                  operand.imageStride};
+  char *address = nullptr;
+  int64_t stride = 0;
+  api->resolve(sessionMemory.data(), &translated, batch, &address, &stride);
+  return {address, stride};
+}

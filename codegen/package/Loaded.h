@@ -1,0 +1,66 @@
+// A program in this process: the library that users would get, linked into a temporary folder, loaded, and called
+// through its API, with what the tools need besides: timing and tapping of each step.
+#pragma once
+
+#include "codegen/Program.h"
+#include "codegen/package/HugeMemory.h"
+#include "codegen/package/Weights.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace cnn {
+
+/// Operand addresses as a step's kernel gets them: image i of operand n is at buffers[n] + i * imageStrides[n].
+struct StepView {
+  const Step *step = nullptr;
+  size_t index = 0; ///< Of the step.
+  bool after = false;
+  llvm::ArrayRef<char *> buffers;
+  llvm::ArrayRef<int64_t> imageStrides;
+};
+using StepObserver = llvm::function_ref<void(const StepView &)>;
+
+class Loaded {
+public:
+  /// Compiles, links and loads `program` for one of its instruction sets (by name; by default the best that this
+  /// machine has) and finds its weights. `program` must live as long.
+  static llvm::Expected<std::unique_ptr<Loaded>> create(const Program &program, std::optional<std::string> isa = {});
+  ~Loaded();
+
+  /// Makes the session that run() uses, in place of an earlier one. New memory is zeros.
+  llvm::Error openSession(int64_t maxBatch, int threads);
+
+  /// Runs one batch on dense tensors, in the program's order. The observer is called before and after each step, on
+  /// this thread, and may change what it sees.
+  llvm::Error run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                  std::optional<StepObserver> observer = {});
+
+  /// Where an operand of a step or group lies during or after a run of `batch` images: the address of image 0 and the
+  /// bytes to the next.
+  std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const;
+
+  const Program &program() const { return source; }
+  size_t variant() const { return variantIndex; } ///< Index into Program::variants.
+  const std::string &isa() const { return source.variants[variantIndex].name; }
+  size_t sessionBytes() const { return sessionMemory.size(); }
+
+private:
+  struct Api;
+  Loaded(const Program &program, size_t variant);
+  llvm::Error load(const std::string &path);
+  llvm::Error check(int code) const;
+  void closeSession();
+
+  const Program &source;
+  size_t variantIndex;
+  std::unique_ptr<Api> api;
+  WeightsImage weights;
+  HugeMemory modelMemory, sessionMemory;
+  bool hasModel = false, hasSession = false;
+};
+
+} // namespace cnn

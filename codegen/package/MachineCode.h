@@ -1,0 +1,41 @@
+// Kernels and tables to objects. The modules of a program are cut into parts of about the same work, which are compiled
+// on several threads; where they are cut depends on the code alone, so that the objects are the same whatever the
+// machine is.
+#pragma once
+
+#include "codegen/Program.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/CodeGen.h"
+
+namespace cnn {
+
+struct ObjectFile {
+  std::string name; ///< Without a folder: "avx512-0.o".
+  llvm::SmallVector<char, 0> bytes;
+};
+
+/// What kernels are called outside their module: unique among the variants of a library, and readable in a profile.
+std::string kernelSymbol(const Program &program, const Variant &variant, llvm::StringRef symbol);
+
+/// The kernels of the variants with the given indices. All symbols are hidden.
+llvm::Expected<std::vector<ObjectFile>> compileKernels(const Program &program, llvm::ArrayRef<size_t> variants);
+
+/// Everything of a library that is not a kernel: runtime, tables and, when `weights` are given, those.
+struct TablesOptions {
+  std::vector<size_t> variants; ///< Indices of those that the library has.
+  uint64_t weightsHash = 0;
+  llvm::ArrayRef<char> weights; ///< Put into the library unless empty.
+  bool forTools = false;        ///< Export NAME_run_observed and NAME_resolve as well.
+};
+llvm::Expected<ObjectFile> compileTables(const Program &program, const TablesOptions &options);
+
+/// The names of the functions that the library exports: NAME_model_bytes and so on.
+std::vector<std::string> apiSymbols(const Program &program, bool forTools);
+
+enum class CodeStage { LlvmIr, Assembly, Object };
+
+/// One variant's kernels as text (or the bytes of one object), optimized as they are in the library.
+llvm::Expected<llvm::SmallVector<char, 0>> emitKernels(const Program &program, size_t variant, CodeStage stage);
+
+} // namespace cnn

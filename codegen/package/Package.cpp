@@ -1,0 +1,96 @@
+// See Package.h.
+#include "codegen/package/Package.h"
+
+#include "codegen/package/CheckProgram.h"
+#include "codegen/package/Header.h"
+#include "codegen/package/Link.h"
+#include "codegen/package/MachineCode.h"
+#include "codegen/package/Weights.h"
+#include "runtime/host/File.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <numeric>
+
+using namespace cnn;
+using llvm::Expected;
+
+static llvm::Error writeFile(const std::string &path, llvm::ArrayRef<char> bytes) {
+  auto done = host::writeFile(path, std::string_view(bytes.data(), bytes.size()));
+  return done ? llvm::Error::success() : llvm::createStringError(done.error().message);
+}
+
+Expected<PackageResult> cnn::writePackage(const Program &program, const PackageOptions &options) {
+  if (llvm::Error error = checkProgram(program))
+    return error;
+  Expected<WeightsImage> weights = collectWeights(program);
+  if (!weights)
+    return weights.takeError();
+  using Weights = PackageOptions::Weights;
+  const bool embedded = program.weightsBytes == 0 || options.weights == Weights::Embedded ||
+                        (options.weights == Weights::Automatic && program.weightsBytes <= kEmbeddedWeightsLimit);
+
+  std::vector<size_t> variants(program.variants.size());
+  std::iota(variants.begin(), variants.end(), 0);
+  Expected<std::vector<ObjectFile>> objects = compileKernels(program, variants);
+  if (!objects)
+    return objects.takeError();
+  TablesOptions tables;
+  tables.variants = variants;
+  tables.weightsHash = weights->hash;
+  if (embedded)
+    tables.weights = weights->bytes();
+  Expected<ObjectFile> runtime = compileTables(program, tables);
+  if (!runtime)
+    return runtime.takeError();
+  objects->push_back(std::move(*runtime));
+
+  Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  const std::string shared = "lib" + program.name + ".so";
+  Expected<ObjectFile> object =
+      combine(*folder, *objects, program.name + ".o", apiSymbols(program, /*forTools=*/false));
+  if (!object)
+    return object.takeError();
+  Expected<llvm::SmallVector<char, 0>> archived = archive(*object);
+  if (!archived)
+    return archived.takeError();
+  if (llvm::Error error = linkShared(*folder, *object, shared, folder->path(shared)))
+    return error;
+  auto linked = llvm::MemoryBuffer::getFile(folder->path(shared), /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!linked)
+    return llvm::createStringError("cannot read '" + folder->path(shared) + "': " + linked.getError().message());
+
+  if (std::error_code code = llvm::sys::fs::create_directories(options.folder))
+    return llvm::createStringError("cannot create the folder '" + options.folder + "': " + code.message());
+  PackageResult result;
+  result.weightsHash = weights->hash;
+  result.weightsEmbedded = embedded && program.weightsBytes != 0;
+  const PackageFacts facts = {weights->hash, result.weightsEmbedded};
+  auto add = [&](const std::string &name, llvm::ArrayRef<char> bytes) {
+    result.files.push_back(options.folder + "/" + name);
+    return writeFile(result.files.back(), bytes);
+  };
+  auto addText = [&](const std::string &name, const std::string &text) {
+    return add(name, llvm::ArrayRef(text.data(), text.size()));
+  };
+  if (llvm::Error error = addText(program.name + ".h", headerText(program, facts)))
+    return error;
+  if (llvm::Error error = add("lib" + program.name + ".a", *archived))
+    return error;
+  if (llvm::Error error = add(shared, llvm::ArrayRef((*linked)->getBufferStart(), (*linked)->getBufferSize())))
+    return error;
+  if (!embedded)
+    if (llvm::Error error = add(program.name + ".weights", llvm::ArrayRef(weights->file.data(), weights->file.size())))
+      return error;
+  if (llvm::Error error = addText(program.name + ".pc", pkgConfigText(program)))
+    return error;
+  if (llvm::Error error = addText(program.name + "Config.cmake", cmakeText(program)))
+    return error;
+  if (llvm::Error error = addText(program.name + "_smoke_test.c", smokeTestText(program, facts)))
+    return error;
+  return result;
+}

@@ -1,0 +1,187 @@
+// The tables of a library (cnn_abi.h) as LLVM constants, linked with the runtime's bitcode; the API functions get the
+// network's name and all else becomes internal. See MachineCode.h.
+#include "codegen/package/MachineCode.h"
+#include "codegen/package/RuntimeBitcode.h"
+
+#include "codegen/cpu/ToLLVM.h"
+#include "runtime/embedded/cnn_abi.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/Linker/Linker.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+using namespace cnn;
+using llvm::ArrayRef;
+using llvm::Constant;
+using llvm::StringRef;
+
+namespace {
+
+constexpr StringRef kApiPrefix = "cnn_api_";
+/// Exported in libraries for tools only.
+constexpr StringRef kToolFunctions[] = {"run_observed", "resolve"};
+constexpr StringRef kApiFunctions[] = {"model_bytes",  "model_init",   "model_end",   "isa", "session_bytes",
+                                       "session_init", "session_pool", "session_end", "run", "error"};
+
+/// Builds structs of 64-bit integers and pointers.
+class TableBuilder {
+public:
+  TableBuilder(llvm::Module &module) : module(module), context(module.getContext()) {}
+
+  Constant *number(int64_t value) { return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), value); }
+  Constant *null() { return llvm::ConstantPointerNull::get(llvm::PointerType::getUnqual(context)); }
+  Constant *structure(ArrayRef<Constant *> fields) { return llvm::ConstantStruct::getAnon(context, fields); }
+
+  /// A pointer to a constant.
+  Constant *constant(Constant *value, llvm::MaybeAlign align = {}) {
+    auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                                            llvm::GlobalValue::PrivateLinkage, value);
+    global->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+    if (align)
+      global->setAlignment(align);
+    return global;
+  }
+  Constant *text(StringRef value) { return constant(llvm::ConstantDataArray::getString(context, value)); }
+  Constant *array(ArrayRef<Constant *> elements) {
+    if (elements.empty())
+      return null();
+    return constant(
+        llvm::ConstantArray::get(llvm::ArrayType::get(elements.front()->getType(), elements.size()), elements));
+  }
+  Constant *numbers(ArrayRef<int64_t> values) {
+    return array(llvm::map_to_vector(values, [&](int64_t value) { return number(value); }));
+  }
+
+  Constant *tensors(ArrayRef<TensorInfo> tensors) {
+    return array(llvm::map_to_vector(tensors, [&](const TensorInfo &tensor) {
+      return structure({number(host::dtypeBytes(tensor.dtype)), number(tensor.batched), number(tensor.shape.size()),
+                        numbers(tensor.shape), number(*host::byteCount(tensor.shape, tensor.dtype))});
+    }));
+  }
+
+  Constant *step(const Program &program, const Step &step) {
+    auto operands = llvm::map_to_vector(step.operands, [&](const Operand &operand) {
+      return structure({number(static_cast<int64_t>(operand.segment)), number(operand.offset), number(operand.slice),
+                        number(operand.imageStride)});
+    });
+    // A group that only moves memory still costs something.
+    const GroupInfo &group = program.groups[step.group];
+    return structure(
+        {array(operands), number(operands.size()), number(std::max(group.flopsPerImage, group.bytesPerImage / 4))});
+  }
+
+  Constant *variant(const Program &program, size_t index) {
+    const Variant &variant = program.variants[index];
+    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+    auto launches = llvm::map_to_vector(program.steps, [&](const Step &step) {
+      const KernelUse &use = step.kernels[index];
+      auto callee = module.getOrInsertFunction(kernelSymbol(program, variant, use.symbol), type);
+      auto *kernel = llvm::cast<llvm::Function>(callee.getCallee());
+      kernel->setVisibility(llvm::GlobalValue::HiddenVisibility);
+      kernel->setDSOLocal(true);
+      return structure({kernel, number(use.unitsPerImage), number(use.fixedUnits), number(use.grain)});
+    });
+    int64_t level = 0;
+    StringRef(variant.targetCpu).split("-v").second.getAsInteger(10, level);
+    return structure({text(variant.name), number(level), array(launches)});
+  }
+
+  void network(const Program &program, const TablesOptions &options) {
+    int64_t maxOperands = 0;
+    for (const Step &step : program.steps)
+      maxOperands = std::max<int64_t>(maxOperands, step.operands.size());
+    auto steps = llvm::map_to_vector(program.steps, [&](const Step &each) { return step(program, each); });
+    auto variants = llvm::map_to_vector(options.variants, [&](size_t index) { return variant(program, index); });
+    Constant *weights = null();
+    if (!options.weights.empty())
+      weights = constant(llvm::ConstantDataArray::getRaw(StringRef(options.weights.data(), options.weights.size()),
+                                                         options.weights.size(), llvm::Type::getInt8Ty(context)),
+                         llvm::Align(CNN_ALIGNMENT));
+    Constant *value =
+        structure({number(program.inputs.size()), number(program.outputs.size()), number(program.steps.size()),
+                   number(variants.size()), tensors(program.inputs), tensors(program.outputs), array(steps),
+                   array(variants), number(maxOperands), number(program.batch), number(program.workspaceBytes),
+                   number(program.fixedBytes), number(program.scratchBytes), number(program.weightsBytes),
+                   number(static_cast<int64_t>(options.weightsHash)), weights});
+    auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                                            llvm::GlobalValue::ExternalLinkage, value, "cnn_this_network");
+    global->setDSOLocal(true);
+  }
+
+private:
+  llvm::Module &module;
+  llvm::LLVMContext &context;
+};
+
+/// Gives the API functions the network's name; hides everything else.
+void nameApi(llvm::Module &module, const Program &program, bool forTools) {
+  for (llvm::GlobalValue &value : module.global_values()) {
+    if (value.isDeclaration())
+      continue;
+    StringRef name = value.getName();
+    bool exported = name.consume_front(kApiPrefix) && (forTools || !llvm::is_contained(kToolFunctions, name));
+    if (!exported) {
+      value.setLinkage(llvm::GlobalValue::InternalLinkage);
+      value.setVisibility(llvm::GlobalValue::DefaultVisibility);
+      continue;
+    }
+    value.setVisibility(llvm::GlobalValue::DefaultVisibility);
+    value.setName(program.name + "_" + name);
+  }
+}
+
+void optimizeRuntime(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+}
+
+} // namespace
+
+std::vector<std::string> cnn::apiSymbols(const Program &program, bool forTools) {
+  std::vector<std::string> symbols;
+  for (StringRef name : kApiFunctions)
+    symbols.push_back((program.name + "_" + name).str());
+  if (forTools)
+    for (StringRef name : kToolFunctions)
+      symbols.push_back((program.name + "_" + name).str());
+  return symbols;
+}
+
+llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const TablesOptions &options) {
+  auto machine = cpu::createTargetMachine(cpu::Isa::Sse);
+  if (!machine)
+    return machine.takeError();
+  llvm::LLVMContext context;
+  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(runtimeBitcode(), "runtime"), context);
+  if (!module)
+    return module.takeError();
+  auto tables = std::make_unique<llvm::Module>("tables", context);
+  tables->setTargetTriple((*module)->getTargetTriple());
+  tables->setDataLayout((*module)->getDataLayout());
+  TableBuilder(*tables).network(program, options);
+  if (llvm::Linker::linkModules(**module, std::move(tables)))
+    return llvm::createStringError("the tables of '" + program.name + "' do not fit the runtime");
+  (*module)->setSourceFileName(program.name);
+  (*module)->setModuleIdentifier(program.name);
+  if (llvm::NamedMDNode *compilers = (*module)->getNamedMetadata("llvm.ident"))
+    (*module)->eraseNamedMetadata(compilers);
+  nameApi(**module, program, options.forTools);
+  optimizeRuntime(**module, **machine);
+  auto bytes = cpu::emitCode(**module, **machine, llvm::CodeGenFileType::ObjectFile);
+  if (!bytes)
+    return bytes.takeError();
+  return ObjectFile{"runtime.o", std::move(*bytes)};
+}
