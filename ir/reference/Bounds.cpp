@@ -1,0 +1,385 @@
+// Error bounds: one rule an operation, beside its value.
+#include "ir/reference/Bounds.h"
+#include "ir/Winograd.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace cnn::reference {
+
+static constexpr double kSmallestNormal = 0x1p-126, kFunctionUlps = 8, kWinogradRoundings = 24;
+
+/// c(n) of the header.
+static double roundings(double n) { return std::min(n, 8 * std::sqrt(n)) + 2; }
+
+namespace {
+/// The rules for one operation. A null bound means exact.
+class Rules {
+public:
+  Rules(Operation *op, ArrayRef<Bounded> operands, TensorRef value, const EvaluateOptions &options, double epsilon)
+      : op(op), operands(operands), value(std::move(value)), options(options), epsilon(epsilon) {}
+
+  FailureOr<TensorRef> bound();
+
+private:
+  double x(unsigned operand, int64_t i) const { return std::fabs(operands[operand].value->values[i]); }
+  double error(unsigned operand, int64_t i) const {
+    return operands[operand].bound ? operands[operand].bound->values[i] : 0;
+  }
+  double rounding(double magnitude) const { return epsilon * magnitude + kSmallestNormal; }
+  bool exactOperands() const {
+    return llvm::none_of(operands, [](const Bounded &operand) { return operand.bound; });
+  }
+
+  /// The bound of element i is fn(i).
+  template <typename Fn> TensorRef each(Fn fn) const {
+    Tensor result(value->shape);
+    for (int64_t i = 0; i < result.elements(); ++i)
+      result.values[i] = fn(i);
+    return share(std::move(result));
+  }
+  /// As each(), with the rounding of the result added to what operands bring.
+  template <typename Fn> TensorRef rounded(Fn fn) const {
+    return each([&](int64_t i) {
+      double carried = fn(i);
+      return carried + rounding(std::fabs(value->values[i]) + carried);
+    });
+  }
+
+  FailureOr<TensorRef> apply(ArrayRef<TensorRef> tensors) const;
+  FailureOr<TensorRef> moved() const;
+  FailureOr<TensorRef> sumOfProducts(double length) const;
+  TensorRef largestError() const;
+  TensorRef converted(Type elementType) const;
+  FailureOr<TensorRef> batchNorm(BatchNormOp norm) const;
+  TensorRef softmax(int64_t axis) const;
+  TensorRef winograd(WinogradConv2dOp conv) const;
+
+  Operation *op;
+  ArrayRef<Bounded> operands;
+  TensorRef value;
+  const EvaluateOptions &options;
+  double epsilon;
+};
+} // namespace
+
+/// The operation's value for other tensors.
+FailureOr<TensorRef> Rules::apply(ArrayRef<TensorRef> tensors) const {
+  EvaluateOptions quiet = options;
+  quiet.after = nullptr;
+  FailureOr<SmallVector<TensorRef>> results = evaluate(op, tensors, quiet);
+  return failed(results) ? FailureOr<TensorRef>(failure()) : (*results)[0];
+}
+
+/// What an operation that moves elements does to their errors. Elements from elsewhere (a border) are exact.
+FailureOr<TensorRef> Rules::moved() const {
+  if (exactOperands())
+    return TensorRef();
+  SmallVector<TensorRef> errors, zeros;
+  for (const Bounded &operand : operands) {
+    zeros.push_back(share(Tensor(operand.value->shape)));
+    errors.push_back(operand.bound ? operand.bound : zeros.back());
+  }
+  FailureOr<TensorRef> result = apply(errors), border = apply(zeros);
+  if (failed(result) || failed(border))
+    return failure();
+  return each([&](int64_t i) { return (*result)->values[i] - (*border)->values[i]; });
+}
+
+/// For sums of `length` products of operands, which the operation itself computes from magnitudes.
+FailureOr<TensorRef> Rules::sumOfProducts(double length) const {
+  SmallVector<TensorRef> magnitudes, largest;
+  for (auto [k, operand] : llvm::enumerate(operands)) {
+    Tensor magnitude = *operand.value, upper = *operand.value;
+    for (int64_t i = 0; i < magnitude.elements(); ++i) {
+      magnitude.values[i] = x(k, i);
+      upper.values[i] = x(k, i) + error(k, i);
+    }
+    magnitudes.push_back(share(std::move(magnitude)));
+    largest.push_back(share(std::move(upper)));
+  }
+  FailureOr<TensorRef> sum = apply(magnitudes), upper = exactOperands() ? sum : apply(largest);
+  if (failed(sum) || failed(upper))
+    return failure();
+  return each([&](int64_t i) {
+    return (*upper)->values[i] - (*sum)->values[i] + roundings(length) * epsilon * (*upper)->values[i] +
+           length * kSmallestNormal;
+  });
+}
+
+/// The largest error of the operand, for every element.
+TensorRef Rules::largestError() const {
+  if (exactOperands())
+    return {};
+  double largest = 0;
+  for (double error : operands[0].bound->values)
+    largest = std::max(largest, error);
+  return each([&](int64_t) { return largest; });
+}
+
+TensorRef Rules::converted(Type elementType) const {
+  if (exactOperands())
+    return {};
+  auto type = dyn_cast<FloatType>(elementType);
+  // Both roundings may go in opposite directions.
+  double unit = type ? std::ldexp(1.0, -int(APFloat::semanticsPrecision(type.getFloatSemantics()))) : 0;
+  return each([&](int64_t i) {
+    double carried = error(0, i);
+    return carried == 0 ? 0 : type ? carried + 2 * unit * (std::fabs(value->values[i]) + carried) : carried + 1;
+  });
+}
+
+/// x * a + b with a = scale / sqrt(variance + epsilon) and b = offset - mean * a, each rounded, or as the formula has
+/// it.
+FailureOr<TensorRef> Rules::batchNorm(BatchNormOp norm) const {
+  for (const Bounded &operand : operands.drop_front())
+    if (operand.bound)
+      return norm.emitError() << "there is no error bound for batch norm with computed statistics";
+  int64_t channels = value->shape[1], inner = elementCount(ArrayRef(value->shape).drop_front(2));
+  return each([&](int64_t i) {
+    int64_t c = i / inner % channels;
+    double slope = x(1, c) / std::sqrt(operands[4].value->values[c] + norm.getEpsilon().convertToDouble());
+    double carried = slope * error(0, i);
+    return carried + 5 * rounding(slope * (x(0, i) + error(0, i) + x(3, c)) + x(2, c));
+  });
+}
+
+/// With the argument of each exponential wrong by d, a numerator is wrong by the factor e^d, and so is the sum at most.
+TensorRef Rules::softmax(int64_t axis) const {
+  Tensor result(value->shape);
+  int64_t extent = value->shape[axis], inner = elementCount(ArrayRef(value->shape).drop_front(axis + 1));
+  for (int64_t row = 0; extent && row < result.elements() / extent; ++row) {
+    int64_t first = row / inner * extent * inner + row % inner;
+    const std::vector<double> &values = operands[0].value->values;
+    double largest = -std::numeric_limits<double>::infinity(), wrong = 0;
+    for (int64_t i = 0; i < extent; ++i)
+      largest = std::max(largest, values[first + i * inner]);
+    auto factor = [&](int64_t i) {
+      double argument = largest - values[first + i * inner];
+      return std::expm1(error(0, first + i * inner) + epsilon * argument) + kFunctionUlps * epsilon;
+    };
+    // A term far below the largest adds no more than its size to the sum's error.
+    for (int64_t i = 0; i < extent; ++i)
+      wrong += value->values[first + i * inner] * factor(i);
+    wrong += roundings(double(extent)) * epsilon;
+    for (int64_t i = 0; i < extent; ++i) {
+      int64_t at = first + i * inner;
+      result.values[at] =
+          wrong < 1 ? value->values[at] * ((1 + factor(i)) * (1 + 2 * epsilon) / (1 - wrong) - 1) + kSmallestNormal : 1;
+    }
+  }
+  return share(std::move(result));
+}
+
+TensorRef Rules::winograd(WinogradConv2dOp conv) const {
+  using namespace cnn::winograd;
+  const Tensor &input = *operands[0].value, &u = *operands[1].value;
+  int64_t channels = input.shape[1], h = input.shape[2], w = input.shape[3];
+  int64_t top = conv.getPadding()[0], left = conv.getPadding()[2];
+  int64_t outputs = value->shape[1], rows = value->shape[2], columns = value->shape[3];
+  int64_t tileRows = llvm::divideCeil(rows, kOutput), tileColumns = llvm::divideCeil(columns, kOutput);
+  double rowSums[kTile] = {};
+  for (int p = 0; p < kTile; ++p)
+    for (double entry : Bt[p])
+      rowSums[p] += std::fabs(entry);
+  double roundoff = (roundings(double(channels)) + kWinogradRoundings) * epsilon;
+
+  Tensor result(value->shape);
+  parallelFor(value->shape[0] * tileRows * tileColumns, options.threads, [&](int64_t tile) {
+    int64_t n = tile / (tileRows * tileColumns);
+    int64_t row = tile / tileColumns % tileRows * kOutput, column = tile % tileColumns * kOutput;
+    // The rounding of the largest |x| of the tile in each channel, and what its error brings.
+    std::vector<double> wrong(channels, 0);
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t y = std::max<int64_t>(row - top, 0); y < std::min(row - top + kTile, h); ++y)
+        for (int64_t z = std::max<int64_t>(column - left, 0); z < std::min(column - left + kTile, w); ++z) {
+          int64_t at = ((n * channels + c) * h + y) * w + z;
+          wrong[c] = std::max(wrong[c], roundoff * (x(0, at) + error(0, at)) + error(0, at));
+        }
+    for (int64_t o = 0; o < outputs; ++o) {
+      double sums[kTile][kTile];
+      for (int p = 0; p < kTile * kTile; ++p) {
+        const double *weights = u.data() + (p * outputs + o) * channels;
+        double sum = 0;
+        for (int64_t c = 0; c < channels; ++c)
+          sum += std::fabs(weights[c]) * wrong[c];
+        sums[p / kTile][p % kTile] = sum * rowSums[p / kTile] * rowSums[p % kTile];
+      }
+      double bias = conv.getBias() ? 2 * rounding(x(2, o)) + error(2, o) : 0;
+      for (int64_t i = 0; i < std::min<int64_t>(kOutput, rows - row); ++i)
+        for (int64_t j = 0; j < std::min<int64_t>(kOutput, columns - column); ++j) {
+          double sum = bias + double(channels) * kTile * kTile * kSmallestNormal;
+          for (int p = 0; p < kTile; ++p)
+            for (int q = 0; q < kTile; ++q)
+              sum += std::fabs(A[p][i]) * std::fabs(A[q][j]) * sums[p][q];
+          result.values[((n * outputs + o) * rows + row + i) * columns + column + j] = sum;
+        }
+    }
+  });
+  return share(std::move(result));
+}
+
+FailureOr<TensorRef> Rules::bound() {
+  using Result = FailureOr<TensorRef>;
+  auto function = [&](auto derivative) -> Result {
+    return each([&](int64_t i) {
+      double carried = derivative(i), v = std::fabs(value->values[i]);
+      return carried + kFunctionUlps * rounding(v + carried);
+    });
+  };
+  double infinity = std::numeric_limits<double>::infinity();
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case<ReluOp, ClampOp, AbsOp, NegOp>([&](auto) -> Result { return operands[0].bound; })
+      .Case<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, PadOp, ConcatOp, ExpandGroupsOp, MaxPoolOp>(
+          [&](auto) { return moved(); })
+      .Case<ConstantOp>([&](auto) -> Result { return TensorRef(); })
+      .Case<RelayoutOp>([&](auto) -> Result { return operands[0].bound; })
+      .Case<MaxOp, MinOp>([&](auto) -> Result {
+        return exactOperands() ? TensorRef() : each([&](int64_t i) { return std::max(error(0, i), error(1, i)); });
+      })
+      .Case<AddOp, SubOp>([&](auto) -> Result { return rounded([&](int64_t i) { return error(0, i) + error(1, i); }); })
+      .Case([&](MulOp) -> Result {
+        return rounded([&](int64_t i) { return x(0, i) * error(1, i) + (x(1, i) + error(1, i)) * error(0, i); });
+      })
+      .Case([&](DivOp) -> Result {
+        return rounded([&](int64_t i) {
+          double nearest = x(1, i) - error(1, i), quotient = std::fabs(value->values[i]);
+          if (error(0, i) == 0 && error(1, i) == 0)
+            return 0.0;
+          return nearest > 0 ? (error(0, i) + quotient * error(1, i)) / nearest : infinity;
+        });
+      })
+      .Case([&](SqrtOp) -> Result {
+        return rounded([&](int64_t i) {
+          double carried = error(0, i);
+          return carried == 0 ? 0 : std::min(std::sqrt(carried), carried / value->values[i]);
+        });
+      })
+      .Case([&](TanhOp) { return function([&](int64_t i) { return error(0, i); }); })
+      .Case([&](SigmoidOp) { return function([&](int64_t i) { return error(0, i) / 4; }); })
+      .Case([&](ExpOp) { return function([&](int64_t i) { return value->values[i] * std::expm1(error(0, i)); }); })
+      .Case([&](LogOp) {
+        return function([&](int64_t i) {
+          double carried = error(0, i), nearest = x(0, i) - carried;
+          return carried == 0 ? 0 : nearest > 0 ? carried / nearest : infinity;
+        });
+      })
+      .Case([&](ConvertOp convert) -> Result { return converted(convert.getTo()); })
+      .Case([&](Conv2dOp) {
+        return sumOfProducts(double(elementCount(ArrayRef(operands[1].value->shape).drop_front())));
+      })
+      .Case([&](WinogradConv2dOp conv) -> Result { return winograd(conv); })
+      .Case([&](DenseOp) { return sumOfProducts(double(operands[1].value->shape[1])); })
+      .Case([&](MatmulOp product) {
+        return sumOfProducts(double(operands[0].value->shape[product.getTransposeLhs() ? 0 : 1]));
+      })
+      .Case([&](AvgPoolOp pool) { return sumOfProducts(double(pool.getKernel()[0] * pool.getKernel()[1])); })
+      .Case([&](ReduceOp reduce) -> Result {
+        if (reduce.getKind() == ReduceKind::Max || reduce.getKind() == ReduceKind::Min)
+          return largestError();
+        int64_t results = std::max<int64_t>(value->elements(), 1);
+        return sumOfProducts(double(operands[0].value->elements()) / double(results));
+      })
+      .Case([&](BatchNormOp norm) { return batchNorm(norm); })
+      .Case([&](SoftmaxOp softmaxOp) -> Result { return softmax(softmaxOp.getAxis()); })
+      .Case([&](RandomUniformOp random) -> Result {
+        double low = random.getLow().convertToDouble(), high = random.getHigh().convertToDouble();
+        return each([&](int64_t) { return 3 * rounding(std::max(std::fabs(low), std::fabs(high))); });
+      })
+      .Default([&](Operation *) -> Result {
+        return op->emitError() << "there is no error bound for '" << op->getName() << "'";
+      });
+}
+
+static FailureOr<Bounded> evaluateBounded(Operation *op, ArrayRef<Bounded> operands, const EvaluateOptions &options,
+                                          double epsilon) {
+  SmallVector<TensorRef> values;
+  for (const Bounded &operand : operands)
+    values.push_back(operand.value);
+  FailureOr<SmallVector<TensorRef>> results = evaluate(op, values, options);
+  if (failed(results))
+    return failure();
+  FailureOr<TensorRef> bound = Rules(op, operands, (*results)[0], options, epsilon).bound();
+  if (failed(bound))
+    return failure();
+  return Bounded{(*results)[0], *bound};
+}
+
+FailureOr<SmallVector<Bounded>> evaluateWithBounds(Operation *op, ArrayRef<TensorRef> operands,
+                                                   const EvaluateOptions &options, double epsilon) {
+  FailureOr<int64_t> batch = batchOf(op, op->getOperandTypes(), operands, options.batch);
+  if (failed(batch))
+    return failure();
+  EvaluateOptions inner = options;
+  inner.batch = *batch;
+  SmallVector<Bounded> exact, results;
+  for (const TensorRef &operand : operands)
+    exact.push_back({operand, nullptr});
+
+  if (auto group = dyn_cast<GroupOp>(op)) {
+    DenseMap<Value, Bounded> values;
+    for (auto [argument, operand] : llvm::zip(group.getBlock().getArguments(), exact))
+      values[argument] = operand;
+    auto lookup = [&](Value value) { return values.lookup(value); };
+    for (Operation &each : group.getBlock().without_terminator()) {
+      FailureOr<Bounded> result =
+          evaluateBounded(&each, llvm::map_to_vector(each.getOperands(), lookup), inner, epsilon);
+      if (failed(result))
+        return failure();
+      values[each.getResult(0)] = *result;
+    }
+    results = llvm::map_to_vector(group.getYield().getOperands(), lookup);
+  } else {
+    FailureOr<Bounded> result = evaluateBounded(op, exact, inner, epsilon);
+    if (failed(result))
+      return failure();
+    results.push_back(*result);
+  }
+  for (Bounded &result : results)
+    if (!result.bound)
+      result.bound = share(Tensor(result.value->shape));
+  return results;
+}
+
+/// The distance between f32 numbers of v's binade.
+static double ulp(double v) {
+  int exponent;
+  std::frexp(v, &exponent);
+  return std::ldexp(1.0, std::max(exponent - 24, -149));
+}
+
+Difference compare(const Tensor &computed, const Bounded &expected) {
+  Difference difference;
+  double largest = 0;
+  for (int64_t i = 0; i < expected.value->elements(); ++i) {
+    double a = computed.values[i], v = expected.value->values[i], bound = expected.bound->values[i];
+    double error = std::fabs(a - v), ofBound = 0;
+    // Past the largest f32 a value may be infinite already.
+    bool overflows =
+        std::isinf(a) && std::fabs(v) + bound > double(std::numeric_limits<float>::max()) && (a > 0) == (v > 0);
+    if (std::isfinite(a) && std::isfinite(v)) {
+      ofBound = error == 0 ? 0 : error / bound;
+      largest = std::max(largest, std::fabs(v));
+      difference.maxAbsolute = std::max(difference.maxAbsolute, error);
+      difference.maxUlp = std::max(difference.maxUlp, error / ulp(v));
+    } else if (!(std::isnan(a) && std::isnan(v)) && a != v && !overflows) {
+      ofBound = std::numeric_limits<double>::infinity();
+    }
+    // A bound of NaN comes with a value that is no number either; one that is is not covered.
+    if (std::isnan(ofBound))
+      ofBound = std::numeric_limits<double>::infinity();
+    if (difference.worst < 0 || ofBound > difference.maxOfBound) {
+      difference.worst = i;
+      difference.maxOfBound = ofBound;
+    }
+  }
+  difference.maxRelative = largest > 0 ? difference.maxAbsolute / largest : difference.maxAbsolute;
+  difference.passed = difference.maxOfBound <= 1;
+  return difference;
+}
+
+} // namespace cnn::reference

@@ -1,0 +1,117 @@
+// Draws of initial state.
+#include "ir/reference/InitialState.h"
+#include "ir/reference/Philox.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace cnn::reference {
+
+static RankedTensorType typeOf(Operation *state) {
+  return cast<RankedTensorType>(state->getAttrOfType<TypeAttr>("type").getValue());
+}
+
+/// The products of the kernel's extents with the other dimension of the weight.
+static double fanIn(ArrayRef<int64_t> shape) { return shape.empty() ? 1 : double(elementCount(shape.drop_front())); }
+static double fanOut(ArrayRef<int64_t> shape) {
+  return shape.size() < 2 ? double(elementCount(shape)) : double(shape[0] * elementCount(shape.drop_front(2)));
+}
+
+InitialState::Distribution InitialState::training(Operation *state) {
+  ArrayRef<int64_t> shape = typeOf(state).getShape();
+  double he = std::sqrt(2 / fanIn(shape)), xavier = std::sqrt(6 / (fanIn(shape) + fanOut(shape)));
+  auto init = state->getAttrOfType<InitAttr>("init");
+  if (!init)
+    return isa<ParamOp>(state) && shape.size() >= 2 ? Distribution{Distribution::Normal, 0, he}
+                                                    : Distribution{Distribution::Constant};
+  switch (init.getKind()) {
+  case Initializer::Zeros:
+    return {Distribution::Constant};
+  case Initializer::Ones:
+    return {Distribution::Constant, 1};
+  case Initializer::Constant:
+    return {Distribution::Constant, init.valueA()};
+  case Initializer::Uniform:
+    return {Distribution::Uniform, init.valueA(), init.valueB()};
+  case Initializer::Normal:
+    return {Distribution::Normal, init.valueA(), init.valueB()};
+  case Initializer::Xavier:
+    return {Distribution::Uniform, -xavier, xavier};
+  case Initializer::He:
+    return {Distribution::Normal, 0, he};
+  }
+  llvm_unreachable("an unknown initializer");
+}
+
+InitialState::Distribution InitialState::random(Operation *state, OpOperand *batchNormUse) {
+  Distribution start = training(state);
+  ArrayRef<int64_t> shape = typeOf(state).getShape();
+  if (isa<CounterOp>(state))
+    return {Distribution::Constant};
+  if (batchNormUse) {
+    auto norm = cast<BatchNormOp>(batchNormUse->getOwner());
+    if (batchNormUse->get() == norm.getScale() || batchNormUse->get() == norm.getVariance())
+      return {Distribution::Uniform, 0.8, 1.2};
+    return {Distribution::Normal, 0, 0.1};
+  }
+  if (shape.size() < 2)
+    return {Distribution::Uniform, -0.1, 0.1};
+  if (start.kind == Distribution::Constant || !state->hasAttr("init")) {
+    double limit = std::sqrt(6 / fanIn(shape));
+    return {Distribution::Uniform, -limit, limit};
+  }
+  return start;
+}
+
+InitialState::InitialState(ModuleOp network, uint64_t seed, Start start, unsigned threads)
+    : seed(seed), threads(threads) {
+  // The batch norm that takes a variable, and as which operand.
+  llvm::StringMap<OpOperand *> uses;
+  for (auto function : network.getOps<func::FuncOp>())
+    for (unsigned i = 0; !function.isExternal() && i < function.getNumArguments(); ++i)
+      if (auto tie = function.getArgAttrOfType<FlatSymbolRefAttr>(i, kStateAttr))
+        for (OpOperand &use : function.getArgument(i).getUses())
+          if (isa<BatchNormOp>(use.getOwner()))
+            uses[tie.getValue()] = &use;
+  for (Operation &op : network.getOps())
+    if (isState(&op)) {
+      StringRef name = SymbolTable::getSymbolName(&op).getValue();
+      Distribution from = start == Start::Random ? random(&op, uses.lookup(name)) : training(&op);
+      from.elements = typeOf(&op).getNumElements();
+      variables[name] = from;
+    }
+}
+
+bool InitialState::draw(StringRef name, MutableArrayRef<float> values) const {
+  auto found = variables.find(name);
+  if (found == variables.end() || found->second.elements != int64_t(values.size()))
+    return false;
+  const Distribution &from = found->second;
+  if (from.kind == Distribution::Constant) {
+    std::fill(values.begin(), values.end(), float(from.a));
+    return true;
+  }
+  Draws draws(seed, ("init:" + name).str(), 0);
+  // Blocks of four elements, in pieces that are worth a thread.
+  constexpr size_t piece = size_t(1) << 16;
+  parallelFor(int64_t((values.size() + piece - 1) / piece), threads, [&](int64_t index) {
+    size_t end = std::min(values.size(), (index + 1) * piece);
+    for (size_t i = index * piece; i < end; i += 4) {
+      PhiloxWords words = draws.words(i / 4);
+      for (size_t k = 0; k < std::min<size_t>(4, end - i); ++k)
+        values[i + k] = float(from.kind == Distribution::Uniform ? from.a + (from.b - from.a) * toUniform(words[k])
+                                                                 : from.a + from.b * toNormal(words[k]));
+    }
+  });
+  return true;
+}
+
+FailureOr<Tensor> InitialState::operator()(StringRef name, RankedTensorType type) const {
+  std::vector<float> values(type.getNumElements());
+  if (!draw(name, values))
+    return failure();
+  return Tensor::from<float>(type.getShape(), values);
+}
+
+} // namespace cnn::reference
