@@ -33,7 +33,7 @@ size_t utf8SequenceLength(std::string_view text) {
   return 0;
 }
 
-std::string quoted(std::string_view text) {
+std::string inQuotes(std::string_view text) {
   constexpr size_t limit = 120;
   std::string out = "'";
   size_t i = 0;

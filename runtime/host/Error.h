@@ -76,7 +76,7 @@ private:
 
 /// `text` in single quotes for a message: control characters and bytes that are no UTF-8 as \xNN, so that a name out of
 /// a hostile file cannot steer a terminal, and cut after 120 bytes.
-std::string quoted(std::string_view text);
+std::string inQuotes(std::string_view text);
 
 /// The length of the well-formed UTF-8 sequence (RFC 3629) at the front of `text`; 0 where there is none.
 size_t utf8SequenceLength(std::string_view text);

@@ -54,11 +54,11 @@ std::string reason(int code) {
 }
 
 Error cannotRead(const std::string &path, std::string_view why) {
-  return makeError("cannot read {}: {}", quoted(path), why);
+  return makeError("cannot read {}: {}", inQuotes(path), why);
 }
 
 Error cannotWrite(const std::string &path, std::string_view why) {
-  return makeError("cannot write {}: {}", quoted(path), why);
+  return makeError("cannot write {}: {}", inQuotes(path), why);
 }
 
 std::string folderOf(const std::string &path) {
@@ -198,7 +198,7 @@ Result<AtomicFile> AtomicFile::create(const std::string &path) {
   struct stat folderStatus;
   if (stat(folder.c_str(), &folderStatus) != 0) {
     if (errno == ENOENT)
-      return cannotWrite(path, fmt::format("the folder {} does not exist", quoted(folder)));
+      return cannotWrite(path, fmt::format("the folder {} does not exist", inQuotes(folder)));
     return cannotWrite(path, reason(errno));
   }
   static std::atomic<unsigned> counter{0};

@@ -22,13 +22,13 @@ Result<Image> decodeImage(std::span<const uint8_t> file, const std::string &name
     return file.size() >= magic.size() && std::equal(magic.begin(), magic.end(), file.begin());
   };
   if (file.empty())
-    return makeError("{}: the file is empty, expected a PNG or JPEG picture", quoted(name));
+    return makeError("{}: the file is empty, expected a PNG or JPEG picture", inQuotes(name));
   const bool isPng = beginsWith(png);
   if (!isPng && !beginsWith(jpeg))
-    return makeError("{}: neither a PNG nor a JPEG picture", quoted(name));
+    return makeError("{}: neither a PNG nor a JPEG picture", inQuotes(name));
   Result<Image> image = isPng ? decodePng(file) : decodeJpeg(file);
   if (!image)
-    return makeError("{}: cannot decode the {} picture: {}", quoted(name), isPng ? "PNG" : "JPEG",
+    return makeError("{}: cannot decode the {} picture: {}", inQuotes(name), isPng ? "PNG" : "JPEG",
                      image.error().message);
   return image;
 }
@@ -43,7 +43,7 @@ Result<Image> readImage(const std::string &path) {
 Result<void> writePng(const std::string &path, const Image &image) {
   Result<std::vector<uint8_t>> file = encodePng(image);
   if (!file)
-    return makeError("cannot write {}: {}", quoted(path), file.error().message);
+    return makeError("cannot write {}: {}", inQuotes(path), file.error().message);
   return writeFile(path, *file);
 }
 

@@ -70,45 +70,39 @@ struct Writer : Session {
   ~Writer() { png_destroy_write_struct(&png, &info); }
 };
 
-struct Size {
-  uint64_t height = 0, width = 0;
-  int channels = 0;
-};
-
-/// Reads up to the pixels and asks for 8-bit grey or RGB without alpha.
-bool readHeader(Session *session, Size *size) {
+/// Reads up to the pixels.
+bool readHeader(Session *session) {
   if (setjmp(session->escape))
     return false;
   png_structp png = session->png;
-  png_infop info = session->info;
   png_set_read_fn(png, session, onRead);
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); // the limit here is the number of pixels
   png_set_chunk_malloc_max(png, 1 << 24);
   // Chunks that the picture does not need are skipped, so that a broken one (a colour profile, a text) does no harm.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-  png_read_info(png, info);
-  size->height = png_get_image_height(png, info);
-  size->width = png_get_image_width(png, info);
-  const int colour = png_get_color_type(png, info);
-  size->channels = colour & PNG_COLOR_MASK_COLOR ? 3 : 1;
+  png_read_info(png, session->info);
+  return true;
+}
+
+/// Reads the pixels as 8-bit grey or RGB without alpha, `rowBytes` a row. libpng takes memory for rows here, so the
+/// size has been checked before.
+bool readPixels(Session *session, png_bytepp rows, size_t rowBytes) {
+  if (setjmp(session->escape))
+    return false;
+  png_structp png = session->png;
+  png_infop info = session->info;
   png_set_scale_16(png);
-  if (colour == PNG_COLOR_TYPE_PALETTE)
+  if (png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE)
     png_set_palette_to_rgb(png);
-  if (colour == PNG_COLOR_TYPE_GRAY)
+  if (png_get_color_type(png, info) == PNG_COLOR_TYPE_GRAY)
     png_set_expand_gray_1_2_4_to_8(png);
   png_set_strip_alpha(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
-  if (png_get_rowbytes(png, info) != size->width * size->channels)
+  if (png_get_rowbytes(png, info) != rowBytes)
     png_error(png, "an unknown kind of pixels");
-  return true;
-}
-
-bool readPixels(Session *session, png_bytepp rows) {
-  if (setjmp(session->escape))
-    return false;
-  png_read_image(session->png, rows);
-  png_read_end(session->png, nullptr);
+  png_read_image(png, rows);
+  png_read_end(png, nullptr);
   return true;
 }
 
@@ -141,15 +135,16 @@ Result<Image> decodePng(std::span<const uint8_t> file) {
     return makeError("libpng does not start");
   reader.next = file.data();
   reader.left = file.size();
-  Size size;
-  if (!readHeader(&reader, &size))
+  if (!readHeader(&reader))
     return makeError("{}", reader.message);
+  const int channels = png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
   // Deflate expands a byte to at most 1032, each holding up to 8 pixels.
-  Result<Image> image = allocateImage(size.height, size.width, size.channels, file.size(), 1032.0 * 8);
+  Result<Image> image = allocateImage(png_get_image_height(reader.png, reader.info),
+                                      png_get_image_width(reader.png, reader.info), channels, file.size(), 1032.0 * 8);
   if (!image)
     return image;
   std::vector<png_bytep> rows = rowsOf(*image);
-  if (!readPixels(&reader, rows.data()))
+  if (!readPixels(&reader, rows.data(), static_cast<size_t>(image->width) * channels))
     return makeError("{}", reader.message);
   return image;
 }

@@ -118,7 +118,7 @@ private:
         return false;
       if (!keys.insert(key).second) {
         at = start;
-        return fail(fmt::format("the key {} comes twice", quoted(key)));
+        return fail(fmt::format("the key {} comes twice", inQuotes(key)));
       }
       if (!accept(':'))
         return fail("':' was expected after a key");

@@ -53,12 +53,12 @@ Result<std::vector<std::string>> readLabels(const std::string &path) {
     return file.error();
   std::vector<std::string> labels = parseLabels({reinterpret_cast<const char *>(file->data()), file->size()});
   if (labels.empty())
-    return makeError("{}: no labels, expected one a line", quoted(path));
+    return makeError("{}: no labels, expected one a line", inQuotes(path));
   for (size_t i = 0; i < labels.size(); ++i)
     for (size_t at = 0; at < labels[i].size();) {
       const size_t length = utf8SequenceLength(std::string_view(labels[i]).substr(at));
       if (length == 0 || static_cast<unsigned char>(labels[i][at]) < 0x20)
-        return makeError("{}:{}: no text in UTF-8, expected one label a line", quoted(path), i + 1);
+        return makeError("{}:{}: no text in UTF-8, expected one label a line", inQuotes(path), i + 1);
       at += length;
     }
   return labels;

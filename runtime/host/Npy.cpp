@@ -155,7 +155,7 @@ void transposeFromFortran(Tensor &tensor, std::span<const uint8_t> source) {
 } // namespace
 
 Result<Tensor> decodeNpy(std::span<const uint8_t> file, const std::string &name) {
-  auto broken = [&](std::string_view why) { return makeError("{}: not a valid .npy file: {}", quoted(name), why); };
+  auto broken = [&](std::string_view why) { return makeError("{}: not a valid .npy file: {}", inQuotes(name), why); };
   if (file.size() < 10 || std::memcmp(file.data(), magic.data(), magic.size()) != 0)
     return broken(file.size() < magic.size() || std::memcmp(file.data(), magic.data(), magic.size()) != 0
                       ? "it does not begin with \\x93NUMPY"
@@ -179,8 +179,8 @@ Result<Tensor> decodeNpy(std::span<const uint8_t> file, const std::string &name)
     return broken("its header should have " + expected);
   const std::optional<DType> type = dtypeOf(header.descr);
   if (!type)
-    return makeError("{}: elements of type {}, expected one of <f4, <f8, <f2, |u1, |b1, <i4, <i8", quoted(name),
-                     quoted(header.descr));
+    return makeError("{}: elements of type {}, expected one of <f4, <f8, <f2, |u1, |b1, <i4, <i8", inQuotes(name),
+                     inQuotes(header.descr));
   const std::optional<int64_t> bytes = byteCount(header.shape, *type);
   const std::span<const uint8_t> data = file.subspan(start + static_cast<size_t>(length));
   if (!bytes || static_cast<uint64_t>(*bytes) != data.size())

@@ -10,8 +10,9 @@
 // that what lies outside the picture does not count. Weights are rounded to multiples of 2^-22. The horizontal pass
 // comes first; each pass rounds to 8 bits, half up, and clamps to 0..255; an axis that keeps its size is left alone.
 //
-// With antialiasing this is Pillow's Image.resize and torchvision's on PIL images, to the bit. Without it, it is
-// interpolation at half-pixel centres (torch's interpolate with align_corners = false; for bicubic torch takes a =
+// With antialiasing this is, to the bit, Pillow's Image.resize (and torchvision's on PIL images) up to Pillow 12; from
+// 13 on Pillow takes the vertical pass first where the height shrinks much more than the width. Without antialiasing it
+// is interpolation at half-pixel centres (torch's interpolate with align_corners = false; for bicubic torch takes a =
 // -0.75 and repeats border pixels).
 //
 //===----------------------------------------------------------------------===//

@@ -33,7 +33,7 @@ Result<Entry> readEntry(const std::string &name, const JsonValue &description, u
     return makeError("no description (expected an object with dtype, shape and data_offsets)");
   for (const auto &[key, value] : description.members)
     if (key != "dtype" && key != "shape" && key != "data_offsets")
-      return makeError("an unknown key {} (expected dtype, shape and data_offsets)", quoted(key));
+      return makeError("an unknown key {} (expected dtype, shape and data_offsets)", inQuotes(key));
   Entry entry;
   entry.name = name;
 
@@ -43,7 +43,7 @@ Result<Entry> readEntry(const std::string &name, const JsonValue &description, u
   const auto *known = std::find_if(std::begin(dtypes), std::end(dtypes),
                                    [&](const auto &candidate) { return candidate.first == dtype->string; });
   if (known == std::end(dtypes))
-    return makeError("dtype {}, expected one of F32, F64, F16, BF16, U8, BOOL, I32, I64", quoted(dtype->string));
+    return makeError("dtype {}, expected one of F32, F64, F16, BF16, U8, BOOL, I32, I64", inQuotes(dtype->string));
   entry.tensor.dtype = known->second;
 
   const JsonValue *shape = description.find("shape");
@@ -147,7 +147,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
 
 Result<SafetensorsFile> SafetensorsFile::parse(std::span<const uint8_t> file, const std::string &name) {
   auto broken = [&](std::string_view why) {
-    return makeError("{}: not a valid safetensors file: {}", quoted(name), why);
+    return makeError("{}: not a valid safetensors file: {}", inQuotes(name), why);
   };
   uint64_t length = 0;
   if (file.size() < sizeof(length))
@@ -174,14 +174,14 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::span<const uint8_t> file, co
         return broken("__metadata__ is no object");
       for (const auto &[metaKey, metaValue] : value.members) {
         if (!metaValue.isString())
-          return broken(fmt::format("__metadata__ {} is no string", quoted(metaKey)));
+          return broken(fmt::format("__metadata__ {} is no string", inQuotes(metaKey)));
         result.meta[metaKey] = metaValue.string;
       }
       continue;
     }
     Result<Entry> entry = readEntry(key, value, data.size());
     if (!entry)
-      return broken(fmt::format("tensor {} has {}", quoted(key), entry.error().message));
+      return broken(fmt::format("tensor {} has {}", inQuotes(key), entry.error().message));
     entries.push_back(std::move(*entry));
   }
 
@@ -191,10 +191,10 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::span<const uint8_t> file, co
   uint64_t end = 0;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (entries[i].begin < end)
-      return broken(fmt::format("tensors {} and {} overlap", quoted(entries[i - 1].name), quoted(entries[i].name)));
+      return broken(fmt::format("tensors {} and {} overlap", inQuotes(entries[i - 1].name), inQuotes(entries[i].name)));
     if (entries[i].begin > end)
       return broken(
-          fmt::format("a hole of {} bytes before tensor {}", entries[i].begin - end, quoted(entries[i].name)));
+          fmt::format("a hole of {} bytes before tensor {}", entries[i].begin - end, inQuotes(entries[i].name)));
     end = entries[i].end;
   }
   if (end != data.size())
@@ -232,10 +232,10 @@ Result<void> writeSafetensors(const std::string &path, std::vector<NamedTensor> 
   uint64_t offset = 0;
   for (const auto &[name, tensor] : tensors) {
     if (name == "__metadata__" || !seen.emplace(name, 0).second)
-      return makeError("cannot write {}: the tensor name {} is {}", quoted(path), quoted(name),
+      return makeError("cannot write {}: the tensor name {} is {}", inQuotes(path), inQuotes(name),
                        name == "__metadata__" ? "reserved" : "given twice");
     if (byteCount(tensor.shape, tensor.dtype) != static_cast<int64_t>(tensor.bytes.size()))
-      return makeError("cannot write {}: tensor {} of shape {} has {} bytes", quoted(path), quoted(name),
+      return makeError("cannot write {}: tensor {} of shape {} has {} bytes", inQuotes(path), inQuotes(name),
                        shapeText(tensor.shape), tensor.bytes.size());
     const auto *type = std::find_if(std::begin(dtypes), std::end(dtypes),
                                     [&](const auto &known) { return known.second == tensor.dtype; });
@@ -247,7 +247,7 @@ Result<void> writeSafetensors(const std::string &path, std::vector<NamedTensor> 
   std::string text = header.text();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > maximumHeader)
-    return makeError("cannot write {}: its header would have {} bytes (at most {} are allowed)", quoted(path),
+    return makeError("cannot write {}: its header would have {} bytes (at most {} are allowed)", inQuotes(path),
                      text.size(), maximumHeader);
 
   Result<AtomicFile> file = AtomicFile::create(path);
