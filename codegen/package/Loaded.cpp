@@ -5,7 +5,7 @@
 #include "codegen/package/CheckProgram.h"
 #include "codegen/package/Link.h"
 #include "codegen/package/MachineCode.h"
-#include "runtime/embedded/cnn_abi.h"
+#include "runtime/embedded/cnn_api.h"
 
 #include <cstdlib>
 #include <dlfcn.h>
@@ -14,24 +14,6 @@ using namespace cnn;
 using llvm::Expected;
 
 namespace {
-// The structs of the emitted header (Header.cpp), which has no name for them that does not hold the network's.
-struct ModelOptions {
-  size_t size;
-  const char *weightsFile;
-  void *weights;
-  size_t weightsBytes;
-};
-struct SessionOptions {
-  size_t size;
-  int64_t maxBatch;
-  int threads;
-  const void *pool;
-};
-struct TensorFields {
-  void *data;
-  const int64_t *strides;
-};
-
 struct ObserverContext {
   const Program &program;
   StepObserver observer;
@@ -63,16 +45,19 @@ Expected<size_t> chooseVariant(const Program &program, const std::optional<std::
 
 struct Loaded::Api {
   void *library = nullptr;
-  size_t (*modelBytes)() = nullptr;
-  int (*modelInit)(void *, const ModelOptions *) = nullptr;
-  void (*modelEnd)(void *) = nullptr;
-  size_t (*sessionBytes)(const void *, int64_t, int) = nullptr;
-  int (*sessionInit)(void *, const void *, const SessionOptions *) = nullptr;
-  void (*sessionEnd)(void *) = nullptr;
-  int (*run)(void *, int64_t, const TensorFields *, const TensorFields *) = nullptr;
-  int (*runObserved)(void *, int64_t, const TensorFields *, const TensorFields *, cnn_observer, void *) = nullptr;
-  void (*resolve)(const void *, const cnn_operand *, int64_t, char **, int64_t *) = nullptr;
-  const char *(*error)(int) = nullptr;
+  decltype(&cnn_api_model_bytes) modelBytes = nullptr;
+  decltype(&cnn_api_model_init) modelInit = nullptr;
+  decltype(&cnn_api_model_end) modelEnd = nullptr;
+  decltype(&cnn_api_session_bytes) sessionBytes = nullptr;
+  decltype(&cnn_api_session_init) sessionInit = nullptr;
+  decltype(&cnn_api_session_end) sessionEnd = nullptr;
+  decltype(&cnn_api_run) run = nullptr;
+  decltype(&cnn_api_run_observed) runObserved = nullptr;
+  decltype(&cnn_api_resolve) resolve = nullptr;
+  decltype(&cnn_api_error) error = nullptr;
+
+  cnn_model *model = nullptr;
+  cnn_session *session = nullptr;
 
   ~Api() {
     if (library)
@@ -86,7 +71,7 @@ Loaded::Loaded(const Program &program, size_t variant)
 Loaded::~Loaded() {
   closeSession();
   if (hasModel)
-    api->modelEnd(modelMemory.data());
+    api->modelEnd(api->model);
 }
 
 llvm::Error Loaded::load(const std::string &path) {
@@ -156,14 +141,15 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, std::op
   if (!memory)
     return llvm::createStringError("there is no memory for a model");
   loaded->modelMemory = std::move(*memory);
+  loaded->api->model = reinterpret_cast<cnn_model *>(loaded->modelMemory.data());
   // The variable is for users of libraries; the tools have an option, and this library has one instruction set only.
   unsetenv("CNN_ISA");
-  ModelOptions options = {sizeof options, nullptr, nullptr, 0};
+  cnn_model_options options = {sizeof options, nullptr, nullptr, 0};
   if (program.weightsBytes) {
     options.weights = loaded->weights.file.data();
-    options.weightsBytes = loaded->weights.file.size();
+    options.weights_bytes = loaded->weights.file.size();
   }
-  if (llvm::Error error = loaded->check(loaded->api->modelInit(loaded->modelMemory.data(), &options)))
+  if (llvm::Error error = loaded->check(loaded->api->modelInit(loaded->api->model, &options)))
     return error;
   loaded->hasModel = true;
   return loaded;
@@ -171,13 +157,13 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, std::op
 
 void Loaded::closeSession() {
   if (hasSession)
-    api->sessionEnd(sessionMemory.data());
+    api->sessionEnd(api->session);
   hasSession = false;
 }
 
 llvm::Error Loaded::openSession(int64_t maxBatch, int threads) {
   closeSession();
-  size_t bytes = api->sessionBytes(modelMemory.data(), maxBatch, threads);
+  size_t bytes = api->sessionBytes(api->model, maxBatch, threads);
   std::optional<HugeMemory> memory;
   if (bytes)
     memory = HugeMemory::allocate(bytes);
@@ -185,8 +171,9 @@ llvm::Error Loaded::openSession(int64_t maxBatch, int threads) {
     return llvm::createStringError("there is no memory for a session of " + std::to_string(bytes) + " bytes");
   // Without a size the initialization says which argument is out of range.
   sessionMemory = memory ? std::move(*memory) : std::move(*HugeMemory::allocate(1 << 16));
-  SessionOptions options = {sizeof options, maxBatch, threads, nullptr};
-  if (llvm::Error error = check(api->sessionInit(sessionMemory.data(), modelMemory.data(), &options)))
+  api->session = reinterpret_cast<cnn_session *>(api->session);
+  cnn_session_options options = {sizeof options, maxBatch, threads, nullptr};
+  if (llvm::Error error = check(api->sessionInit(api->session, api->model, &options)))
     return error;
   hasSession = true;
   return llvm::Error::success();
@@ -198,15 +185,15 @@ llvm::Error Loaded::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm
     return llvm::createStringError("internal error: no session is open");
   if (inputs.size() != source.inputs.size() || outputs.size() != source.outputs.size())
     return llvm::createStringError("internal error: wrong number of tensors");
-  llvm::SmallVector<TensorFields> in, out;
+  llvm::SmallVector<cnn_tensor> in, out;
   for (const void *data : inputs)
     in.push_back({const_cast<void *>(data), nullptr});
   for (void *data : outputs)
     out.push_back({data, nullptr});
   if (!observer)
-    return check(api->run(sessionMemory.data(), batch, in.data(), out.data()));
+    return check(api->run(api->session, batch, in.data(), out.data()));
   ObserverContext context{source, *observer};
-  return check(api->runObserved(sessionMemory.data(), batch, in.data(), out.data(), observe, &context));
+  return check(api->runObserved(api->session, batch, in.data(), out.data(), observe, &context));
 }
 
 std::pair<char *, int64_t> Loaded::resolve(const Operand &operand, int64_t batch) const {
@@ -214,6 +201,6 @@ std::pair<char *, int64_t> Loaded::resolve(const Operand &operand, int64_t batch
                                   operand.imageStride};
   char *address = nullptr;
   int64_t stride = 0;
-  api->resolve(sessionMemory.data(), &translated, batch, &address, &stride);
+  api->resolve(api->session, &translated, batch, &address, &stride);
   return {address, stride};
 }

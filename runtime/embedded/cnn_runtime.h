@@ -1,56 +1,19 @@
-/* The runtime's own structures and the API functions as they are called before emission gives them the network's name
- * (cnn_api_run becomes NAME_run). The option structs and error codes are those of the emitted header
- * (codegen/package/Header.cpp), docs/embedding.md is the contract. Freestanding C: libc is called for threads, files
- * and the environment only. */
+/* The runtime's own structures. Freestanding C: libc is called for threads, files and the environment only. */
 #ifndef CNN_RUNTIME_H
 #define CNN_RUNTIME_H
 
-#include "runtime/embedded/cnn_abi.h"
-#include "runtime/embedded/cnn_errors.h"
+#include "runtime/embedded/cnn_api.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 
-#define CNN_ERROR_ENUMERATOR(name, code, text) CNN_##name = code,
-enum cnn_error { CNN_OK = 0, CNN_ERRORS(CNN_ERROR_ENUMERATOR) };
-
-/* The public pool: parallel_for calls task(argument, worker) at most once for each worker in [0, workers), at least for
- * worker 0, in any order and on any threads, and returns when all calls have returned. */
-typedef void (*cnn_task)(void *argument, int worker);
-typedef struct cnn_pool {
-  int threads;
-  void (*parallel_for)(void *context, int workers, cnn_task task, void *argument);
-  void *context;
-} cnn_pool;
-
-typedef struct cnn_model_options {
-  size_t size;
-  const char *weights_file;
-  void *weights;
-  size_t weights_bytes;
-} cnn_model_options;
-
-typedef struct cnn_session_options {
-  size_t size;
-  int64_t max_batch;
-  int threads;
-  const cnn_pool *pool;
-} cnn_session_options;
-
-/* A field pair of NAME_inputs or NAME_outputs. */
-typedef struct cnn_tensor {
-  void *data;
-  const int64_t *strides;
-} cnn_tensor;
-
-typedef struct cnn_model {
+struct cnn_model {
   uint64_t magic;
   const cnn_variant *variant;
   const char *weights;
   void *mapping;
   size_t mapping_bytes;
-} cnn_model;
+};
 
 /* The pool that comes with the library (threads.c). */
 typedef struct cnn_threads cnn_threads;
@@ -86,7 +49,7 @@ typedef struct cnn_binding {
   int64_t image_stride;
 } cnn_binding;
 
-typedef struct cnn_session {
+struct cnn_session {
   uint64_t magic;
   const cnn_model *model;
   int64_t max_batch;
@@ -98,7 +61,7 @@ typedef struct cnn_session {
   cnn_binding *inputs, *outputs;
   char **buffers; /* of the current step */
   int64_t *image_strides;
-} cnn_session;
+};
 
 /* Of one worker, so that no two workers' scratch share a cache line or its neighbour. */
 int64_t cnn_scratch_stride(void);
@@ -107,23 +70,6 @@ int64_t cnn_staging_bytes(const cnn_tensor_info *tensor, int64_t max_batch);
 
 /* The x86-64 level (1 to 4) that the CPU and the operating system support. */
 int cnn_cpu_level(void);
-
-size_t cnn_api_model_bytes(void);
-int cnn_api_model_init(cnn_model *model, const cnn_model_options *options);
-void cnn_api_model_end(cnn_model *model);
-const char *cnn_api_isa(const cnn_model *model);
-size_t cnn_api_session_bytes(const cnn_model *model, int64_t max_batch, int threads);
-int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn_session_options *options);
-const cnn_pool *cnn_api_session_pool(const cnn_session *session);
-void cnn_api_session_end(cnn_session *session);
-int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs);
-/* cnn_api_run that tells about each step: exported only by libraries that are built to be loaded by the tools. */
-int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
-                         cnn_observer observer, void *context);
-const char *cnn_api_error(int code);
-/* Where an operand lies in the current or last run, of `batch` images; exported likewise. */
-void cnn_api_resolve(const cnn_session *session, const cnn_operand *operand, int64_t batch, char **address,
-                     int64_t *image_stride);
 
 #define CNN_MODEL_MAGIC UINT64_C(0x6c65646f6d6e6e63)   /* "cnnmodel" */
 #define CNN_SESSION_MAGIC UINT64_C(0x73657373736e6e63) /* "cnnssess" */
