@@ -43,9 +43,14 @@ public:
       p.width = p.outWidth = p.height * p.width;
       p.height = p.outHeight = 1;
     }
-    inputBlocks = divideCeil(p.channels / p.groups, kBlock);
+    groupChannels = p.channels / p.groups;
+    blockChannels = p.planarInput ? 1 : kBlock;
+    pixelBytes = blockChannels * 4;
+    tapBytes = blockChannels * kBlockBytes;
+    inputBlocks = divideCeil(groupChannels, blockChannels);
     outputBlocks = divideCeil(p.outputs / p.groups, kBlock);
-    weightBlockBytes = inputBlocks * p.kernelHeight * p.kernelWidth * kBlock * kBlockBytes;
+    int64_t weightChannels = p.paddedWeights ? inputBlocks * blockChannels : groupChannels;
+    weightBlockBytes = weightChannels * p.kernelHeight * p.kernelWidth * kBlockBytes;
     // With one row a tile the rows of the kernel are a loop's range; with several each row of the tile has a range of
     // its own.
     rowRuns = tile.rows == 1
@@ -94,7 +99,7 @@ private:
   /// Sets up the first block of `group` and calls `body` with the number of blocks, once for each number there is.
   void forBlocks(Value group, llvm::function_ref<void(int64_t)> body) {
     Value convGroup = b.div(group, blockGroups), part = b.rem(group, blockGroups);
-    input = b.offset(input, b.mul(convGroup, inputBlocks * p.height * p.width * kBlockBytes));
+    input = b.offset(input, b.mul(convGroup, inputBlocks * p.height * p.width * pixelBytes));
     Value firstOfGroup = b.mul(convGroup, outputBlocks);
     auto [longer, count] = blockParts.front();
     if (blockParts.size() == 1) {
@@ -149,16 +154,16 @@ private:
     Value weights = b.offset(b.buffer(operands.weights), b.mul(block, weightBlockBytes));
     // Tap (0, 0) of the tile's first pixel; outside the image by up to the padding, where it is not read.
     Value origin = b.add(b.mul(b.add(b.mul(y, p.strideY), -p.padTop), p.width), b.add(b.mul(x, p.strideX), -p.padLeft));
-    Value pixels = b.offset(input, b.mul(origin, kBlockBytes));
+    Value pixels = b.offset(input, b.mul(origin, pixelBytes));
     Value firstRow, lastRow;
     if (tile.rows == 1)
       std::tie(firstRow, lastRow) = kernelRows(y);
 
     sums = b.forLoop(0, inputBlocks, 1, sums, [&](Value inputBlock, ValueRange sums) {
-      Value plane = b.offset(pixels, b.mul(inputBlock, p.height * p.width * kBlockBytes));
-      Value taps = b.offset(weights, b.mul(inputBlock, p.kernelHeight * p.kernelWidth * kBlock * kBlockBytes));
-      Value channels = p.channels % kBlock
-                           ? b.min(b.sub(b.index(p.channels / p.groups), b.mul(inputBlock, kBlock)), kBlock)
+      Value plane = b.offset(pixels, b.mul(inputBlock, p.height * p.width * pixelBytes));
+      Value taps = b.offset(weights, b.mul(inputBlock, p.kernelHeight * p.kernelWidth * tapBytes));
+      Value channels = groupChannels % blockChannels
+                           ? b.min(b.sub(b.index(groupChannels), b.mul(inputBlock, kBlock)), kBlock)
                            : Value();
       if (tile.rows == 1)
         return kernelRowLoop(firstRow, lastRow, sums, [&](Value ky, ValueRange sums) {
@@ -208,12 +213,12 @@ private:
   llvm::SmallVector<Value> buildKernelRow(const TileRun &columns, int64_t firstRow, int64_t lastRow, Accumulators order,
                                           Value plane, Value taps, Value ky, Value channels, ValueRange start) {
     llvm::SmallVector<Value> sums(start);
-    Value row = b.offset(plane, b.mul(ky, p.dilationY * p.width * kBlockBytes));
-    Value rowTaps = b.offset(taps, b.mul(ky, p.kernelWidth * kBlock * kBlockBytes));
+    Value row = b.offset(plane, b.mul(ky, p.dilationY * p.width * pixelBytes));
+    Value rowTaps = b.offset(taps, b.mul(ky, p.kernelWidth * tapBytes));
     for (const ColumnSpan &span : columnSpans(columns))
       sums = b.forLoop(span.begin, span.end, 1, sums, [&](Value kx, ValueRange sums) {
-        Value pixels = b.offset(row, b.mul(kx, p.dilationX * kBlockBytes));
-        Value tap = b.offset(rowTaps, b.mul(kx, kBlock * kBlockBytes));
+        Value pixels = b.offset(row, b.mul(kx, p.dilationX * pixelBytes));
+        Value tap = b.offset(rowTaps, b.mul(kx, tapBytes));
         auto body = [&](Value channel, ValueRange sums) {
           return buildProducts(span, firstRow, lastRow, order, b.offset(pixels, b.mul(channel, 4)),
                                b.offset(tap, b.mul(channel, kBlockBytes)), sums);
@@ -221,14 +226,15 @@ private:
         // A last block that is not full is reduced over its channels only.
         if (channels)
           return b.forLoop(b.index(0), channels, unroll(), sums, body);
-        return b.forLoop(0, kBlock, unroll(), sums, body);
+        return b.forLoop(0, blockChannels, unroll(), sums, body);
       });
     return sums;
   }
 
+  /// Channels in the body of the innermost loop, which must divide those of the last block too.
   int64_t unroll() const {
-    int64_t rest = p.channels % kBlock, step = tile.unroll;
-    while (rest % step)
+    int64_t step = std::min(tile.unroll, blockChannels);
+    while (groupChannels % blockChannels % step)
       step /= 2;
     return step;
   }
@@ -246,7 +252,7 @@ private:
       }
       for (int64_t row = firstRow; row < lastRow; ++row)
         for (int64_t column = span.first; column < span.last; ++column) {
-          int64_t pixel = (row * p.strideY * p.width + column * p.strideX) * kBlockBytes;
+          int64_t pixel = (row * p.strideY * p.width + column * p.strideX) * pixelBytes;
           Value splat = b.loadSplat(pixels, pixel + channel * 4);
           for (int64_t k = 0; k < order.blocks; ++k) {
             Value &sum = sums[order.at(row, column, k)];
@@ -262,9 +268,11 @@ private:
   const ConvTile &tile;
   const ConvOperands &operands;
   const Epilogue &epilogue;
-  int64_t inputBlocks, outputBlocks; ///< Of one group.
-  int64_t weightBlockBytes;          ///< Weights of one block of outputs.
-  int64_t blockGroups;               ///< Groups of blocks that tiles take together, of one group of the convolution.
+  int64_t groupChannels, blockChannels; ///< Input channels of a group, and those that lie side by side.
+  int64_t pixelBytes, tapBytes;         ///< From one pixel of a block to the next, and from one tap of the weights.
+  int64_t inputBlocks, outputBlocks;    ///< Of one group.
+  int64_t weightBlockBytes;             ///< Weights of one block of outputs.
+  int64_t blockGroups;                  ///< Groups of blocks that tiles take together, of one group of the convolution.
   llvm::SmallVector<TileRun> rowRuns, columnRuns;
   llvm::SmallVector<std::pair<int64_t, int64_t>, 2> blockParts;
   Value image, input, output, block; ///< Of the work unit.

@@ -1,6 +1,12 @@
-// Direct convolution of blocked images on register tiles: the input [C/16][H][W][16], the output [K/16][OH][OW][16],
-// the weights [K/16][C/16][kh][kw][16c][16k], zero in padded lanes. With several groups both channel counts of a group
-// are multiples of 16. Taps outside the image are left out, so that no padded copy is made.
+// Direct convolution on register tiles: the output in blocks, [K/16][OH][OW][16], the weights zero in padded lanes, and
+// either
+//
+//   a blocked input [C/16][H][W][16] with weights [K/16][C/16][kh][kw][16c][16k] (without padding of c where
+//   problem.paddedWeights is false, for kernels of one tap), or a planar input [C][H][W] with weights
+//   [K/16][C][kh][kw][16k], for first layers.
+//
+// With several groups each group's channels are blocks of their own: padded, where their number is not a multiple
+// of 16. Taps outside the image are left out, so that no padded copy is made; nor are padded lanes of the input read.
 //
 // An output's products are added in one order (blocks of input channels, kernel rows, kernel columns, channels),
 // whatever the tile, the batch, the thread and the place in the image; different instruction sets may round

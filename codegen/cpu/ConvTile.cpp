@@ -16,9 +16,9 @@ bool ConvProblem::isPointwise() const {
 
 std::string ConvProblem::str() const {
   return llvm::formatv("{0}x{1}x{2} to {3}x{4}x{5}, kernel {6}x{7}, stride {8}x{9}, dilation {10}x{11}, pad {12},{13}, "
-                       "groups {14}",
+                       "groups {14}{15}",
                        channels, height, width, outputs, outHeight, outWidth, kernelHeight, kernelWidth, strideY,
-                       strideX, dilationY, dilationX, padTop, padLeft, groups);
+                       strideX, dilationY, dilationX, padTop, padLeft, groups, planarInput ? ", planar" : "");
 }
 
 llvm::SmallVector<std::pair<int64_t, int64_t>, 2> cutEvenly(int64_t extent, int64_t largest) {
@@ -71,16 +71,9 @@ public:
   CostModel(const ConvProblem &problem, Isa isa) : problem(problem), info(isaInfo(isa)) {}
 
   bool fits(int64_t pixels, int64_t blocks) const {
-    int64_t accumulators = pixels * blocks * info.registersPerBlock;
-    switch (info.isa) {
-    case Isa::Avx512: // The weights of each block and one broadcast.
-      return accumulators + blocks + 1 <= info.registers;
-    case Isa::Avx2:
-      return accumulators + info.registersPerBlock + 1 <= info.registers;
-    case Isa::Sse: // A product needs a register too; weights come from memory.
-      return accumulators + 2 <= info.registers;
-    }
-    return false;
+    // The sums, a vector of weights for each block and one broadcast; without fused multiply-add a product as well.
+    int64_t vectors = (pixels * blocks + blocks) * info.registersPerBlock;
+    return vectors + (info.isa == Isa::Sse ? 2 : 1) <= info.registers;
   }
 
   double cost(int64_t rows, int64_t columns, int64_t blocks) const {
@@ -146,6 +139,8 @@ llvm::SmallVector<ConvTile, 0> candidateTiles(const ConvProblem &problem, Isa is
         if (rows > 1 && columns != width)
           continue;
         ConvTile tile{.rows = rows, .columns = columns, .blocks = blocks};
+        // LLVM loads the weights of all unrolled channels first, which few registers do not hold.
+        tile.unroll = isa == Isa::Avx512 ? 2 : 1;
         divideWork(tile, problem, height, width, groupBlocks);
         candidates.emplace_back(model.cost(rows, columns, blocks), candidates.size(), tile);
       }

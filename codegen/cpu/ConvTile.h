@@ -20,6 +20,11 @@ struct ConvProblem {
   int64_t dilationY = 1, dilationX = 1;
   int64_t padTop = 0, padLeft = 0;
   int64_t groups = 1;
+  /// How the input is stored: in blocks of 16 channels, or plane by plane as a network with few input channels gets its
+  /// images.
+  bool planarInput = false;
+  /// Whether the input channels of the weights are padded to whole blocks as those of a blocked input are.
+  bool paddedWeights = true;
 
   /// Multiply-adds of one image, taps outside the image included.
   int64_t multiplyAdds() const {

@@ -1,142 +1,26 @@
-// Convolution kernels of random shapes against plain loops in double precision, on every instruction set of this
-// machine, with NaN in padded input lanes.
-#include "codegen/cpu/ConvKernel.h"
-#include "test/unit/codegen/cpu/KernelJit.h"
+// Convolution kernels of random shapes against plain loops, on every instruction set of this machine, with NaN in
+// padded input lanes; and what their callers rely on: the same bits however the work is cut, and no spills.
+#include "codegen/cpu/DepthwiseKernel.h"
+#include "codegen/cpu/WinogradKernels.h"
+#include "ir/Winograd.h"
+#include "test/unit/codegen/cpu/ConvCase.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
-#include <random>
 
 using namespace cnn::cpu;
 
 namespace {
 
-int64_t blocksOf(int64_t channels) { return (channels + kBlock - 1) / kBlock; }
-
-struct Data {
-  Data(const ConvProblem &p, int64_t batch, std::mt19937 &random)
-      : input(batch * blocksOf(p.channels) * p.height * p.width * kBlock, NAN),
-        weights(blocksOf(p.outputs) * blocksOf(p.channels / p.groups) * p.kernelHeight * p.kernelWidth * kBlock *
-                kBlock),
-        bias(blocksOf(p.outputs) * kBlock), residual(batch * blocksOf(p.outputs) * p.outHeight * p.outWidth * kBlock),
-        output(residual.size(), NAN), expected(residual.size()), bound(residual.size()) {
-    std::uniform_real_distribution<float> values(-1, 1);
-    auto fill = [&](Floats &to, int64_t planes, int64_t channels, int64_t area) {
-      for (int64_t n = 0; n < planes; ++n)
-        for (int64_t c = 0; c < channels; ++c)
-          for (int64_t i = 0; i < area; ++i)
-            to[((n * blocksOf(channels) + c / kBlock) * area + i) * kBlock + c % kBlock] = values(random);
-    };
-    fill(input, batch, p.channels, p.height * p.width);
-    fill(residual, batch, p.outputs, p.outHeight * p.outWidth);
-    fill(bias, 1, p.outputs, 1);
-    int64_t taps = p.kernelHeight * p.kernelWidth, groupChannels = p.channels / p.groups;
-    auto weight = [&](int64_t k, int64_t c, int64_t tap) -> float & {
-      return weights[((((k / kBlock) * blocksOf(groupChannels) + c / kBlock) * taps + tap) * kBlock + c % kBlock) *
-                         kBlock +
-                     k % kBlock];
-    };
-    for (int64_t k = 0; k < p.outputs; ++k)
-      for (int64_t c = 0; c < groupChannels; ++c)
-        for (int64_t tap = 0; tap < taps; ++tap)
-          weight(k, c, tap) = values(random);
-
-    // relu(conv(x) + bias + residual), with the sum of magnitudes that bounds the error.
-    for (int64_t n = 0; n < batch; ++n)
-      for (int64_t k = 0; k < p.outputs; ++k)
-        for (int64_t y = 0; y < p.outHeight; ++y)
-          for (int64_t x = 0; x < p.outWidth; ++x) {
-            double sum = bias[k], magnitude = std::abs(sum);
-            for (int64_t c = 0; c < groupChannels; ++c)
-              for (int64_t ky = 0; ky < p.kernelHeight; ++ky)
-                for (int64_t kx = 0; kx < p.kernelWidth; ++kx) {
-                  int64_t iy = y * p.strideY + ky * p.dilationY - p.padTop,
-                          ix = x * p.strideX + kx * p.dilationX - p.padLeft;
-                  if (iy < 0 || iy >= p.height || ix < 0 || ix >= p.width)
-                    continue;
-                  int64_t channel = k / (p.outputs / p.groups) * groupChannels + c;
-                  double product =
-                      double(weight(k, c, ky * p.kernelWidth + kx)) *
-                      input[(((n * blocksOf(p.channels) + channel / kBlock) * p.height + iy) * p.width + ix) * kBlock +
-                            channel % kBlock];
-                  sum += product;
-                  magnitude += std::abs(product);
-                }
-            int64_t at =
-                (((n * blocksOf(p.outputs) + k / kBlock) * p.outHeight + y) * p.outWidth + x) * kBlock + k % kBlock;
-            sum += residual[at];
-            expected[at] = std::max(sum, 0.0);
-            bound[at] = magnitude + std::abs(residual[at]);
-          }
-  }
-
-  Floats input, weights, bias, residual, output, expected, bound;
-};
-
-Epilogue residualAndRelu(int operand) {
-  return [operand](KernelBuilder &b, mlir::Value value, const EpiloguePosition &at) {
-    mlir::Value residual = b.loadBlock(b.offset(b.imageOf(operand, at.image), at.bytes), at.displacement);
-    return b.maxf(b.splat(0.0f), b.addf(value, residual));
-  };
-}
-
 constexpr ConvOperands kOperands{.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5};
 
-void runConv(const KernelJit &jit, const KernelInfo &info, const ConvProblem &p, const Data &data, int64_t batch) {
-  int64_t in = blocksOf(p.channels) * p.height * p.width * 64,
-          out = blocksOf(p.outputs) * p.outHeight * p.outWidth * 64;
-  // In two calls, as threads would.
-  std::vector<char *> buffers = {data.input.bytes(), data.weights.bytes(), data.bias.bytes(), data.residual.bytes(),
-                                 data.output.bytes()};
-  std::vector<int64_t> strides = {in, 0, 0, out, out};
-  int64_t units = info.unitsPerImage * batch;
-  KernelFunction kernel = jit.lookup(info.symbol);
-  kernel(buffers.data(), strides.data(), batch, units / 3, units, nullptr);
-  kernel(buffers.data(), strides.data(), batch, 0, units / 3, nullptr);
-}
-
-void expectResult(const ConvProblem &p, const Data &data) {
-  double length = double(p.channels / p.groups) * p.kernelHeight * p.kernelWidth + 2;
-  for (int64_t i = 0; i < data.output.size(); ++i) {
-    double error = std::abs(double(data.output[i]) - data.expected[i]);
-    ASSERT_LE(error, 6e-8 * (length + 2) * data.bound[i])
-        << "at " << i << ": " << data.output[i] << " for " << data.expected[i];
-  }
-}
-
-void checkConv(Isa isa, const ConvProblem &p, const ConvTile &tile, int64_t batch, std::mt19937 &random) {
-  Data data(p, batch, random);
-  KernelInfo info;
-  KernelJit jit(isa,
-                [&](KernelBuilder &b) { info = buildConvKernel(b, "conv", p, tile, kOperands, residualAndRelu(3)); });
-  runConv(jit, info, p, data, batch);
-  expectResult(p, data);
-}
-
-ConvProblem randomProblem(std::mt19937 &random) {
-  auto pick = [&](int64_t from, int64_t to) { return std::uniform_int_distribution<int64_t>(from, to)(random); };
-  ConvProblem p;
-  p.groups = pick(0, 3) ? 1 : pick(2, 3);
-  p.channels = p.groups > 1 ? p.groups * kBlock * pick(1, 2) : pick(1, 50);
-  p.outputs = p.groups > 1 ? p.groups * kBlock * pick(1, 3) : pick(1, 90);
-  if (pick(0, 3) == 0) { // Pointwise.
-    p.height = p.outHeight = pick(1, 12);
-    p.width = p.outWidth = pick(1, 12);
-    return p;
-  }
-  p.kernelHeight = pick(1, 5), p.kernelWidth = pick(1, 5);
-  p.strideY = pick(1, 3), p.strideX = pick(1, 3);
-  p.dilationY = pick(1, 2), p.dilationX = pick(1, 2);
-  int64_t reachY = (p.kernelHeight - 1) * p.dilationY, reachX = (p.kernelWidth - 1) * p.dilationX;
-  p.padTop = pick(0, reachY + 1), p.padLeft = pick(0, reachX + 1);
-  int64_t padBottom = pick(0, reachY + 1), padRight = pick(0, reachX + 1);
-  p.height = pick(std::max<int64_t>(1, reachY + 1 - p.padTop - padBottom), reachY + 15);
-  p.width = pick(std::max<int64_t>(1, reachX + 1 - p.padLeft - padRight), reachX + 40);
-  p.outHeight = (p.height + p.padTop + padBottom - reachY - 1) / p.strideY + 1;
-  p.outWidth = (p.width + p.padLeft + padRight - reachX - 1) / p.strideX + 1;
-  return p;
+/// Calls a kernel as two threads might, the second half first.
+void runHalves(KernelFunction kernel, const std::vector<char *> &buffers, const std::vector<int64_t> &strides,
+               int64_t batch, int64_t units) {
+  kernel(buffers.data(), strides.data(), batch, units / 2, units, nullptr);
+  kernel(buffers.data(), strides.data(), batch, 0, units / 2, nullptr);
 }
 
 class ConvKernelTest : public testing::TestWithParam<Isa> {
@@ -145,20 +29,33 @@ protected:
     if (!hostSupports(GetParam()))
       GTEST_SKIP() << "this machine has no " << isaInfo(GetParam()).name.str();
   }
+
+  /// The result of a direct convolution.
+  Floats run(const ConvCase &data, const ConvTile &tile) {
+    KernelInfo info;
+    KernelJit jit(GetParam(), [&](KernelBuilder &b) {
+      info = buildConvKernel(b, "conv", data.problem, tile, kOperands, residualAndRelu(3));
+    });
+    Floats input = data.input(NAN), weights = data.weights(), bias = data.bias(), residual = data.residual(),
+           output = data.output();
+    runHalves(jit.lookup("conv"), {input.bytes(), weights.bytes(), bias.bytes(), residual.bytes(), output.bytes()},
+              {data.inputStride(), 0, 0, data.outputStride(), data.outputStride()}, data.batch,
+              info.unitsPerImage * data.batch);
+    return output;
+  }
 };
 
 TEST_P(ConvKernelTest, RandomShapes) {
   for (unsigned seed = 1; seed <= 40; ++seed) {
     std::mt19937 random(seed);
-    ConvProblem problem = randomProblem(random);
-    int64_t batch = seed % 3 + 1;
-    ConvTile tile = chooseTile(problem, GetParam());
+    ConvCase data(randomProblem(random), seed % 3 + 1, random);
+    ConvTile tile = chooseTile(data.problem, GetParam());
     if (seed % 4 == 0)
       tile.weightsOuter = !tile.weightsOuter;
     if (seed % 3 == 0)
       tile.unitTiles = 1;
-    SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(batch) + ": " + problem.str());
-    checkConv(GetParam(), problem, tile, batch, random);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(data.batch) + ": " + data.problem.str());
+    data.expectResult(run(data, tile));
     if (HasFatalFailure())
       return;
   }
@@ -167,44 +64,93 @@ TEST_P(ConvKernelTest, RandomShapes) {
 TEST_P(ConvKernelTest, SeveralRowsInATile) {
   for (unsigned seed = 1; seed <= 10; ++seed) {
     std::mt19937 random(seed);
-    ConvProblem problem = randomProblem(random);
-    ConvTile tile = chooseTile(problem, GetParam());
-    tile.rows = 2 + seed % 2;
-    tile.columns = 3;
-    tile.blocks = 1;
-    SCOPED_TRACE("seed " + std::to_string(seed) + ": " + problem.str());
-    checkConv(GetParam(), problem, tile, 1, random);
+    ConvCase data(randomProblem(random), 1, random);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ": " + data.problem.str());
+    data.expectResult(run(data, {.rows = 2 + seed % 2, .columns = 3, .blocks = 1}));
     if (HasFatalFailure())
       return;
+  }
+}
+
+TEST_P(ConvKernelTest, FirstLayers) {
+  std::mt19937 random(1);
+  for (ConvProblem p : {ConvProblem{.channels = 3,
+                       .height = 37,
+                       .width = 45,
+                       .outputs = 64,
+                       .outHeight = 19,
+                       .outWidth = 23,
+                       .kernelHeight = 7,
+                       .kernelWidth = 7,
+                       .strideY = 2,
+                       .strideX = 2,
+                       .padTop = 3,
+                       .padLeft = 3,
+                       .planarInput = true},
+                        ConvProblem{.channels = 1,
+                        .height = 28,
+                        .width = 28,
+                        .outputs = 6,
+                        .outHeight = 28,
+                        .outWidth = 28,
+                        .kernelHeight = 5,
+                        .kernelWidth = 5,
+                        .padTop = 2,
+                        .padLeft = 2,
+                        .planarInput = true}}) {
+    SCOPED_TRACE(p.str());
+    ConvCase data(p, 2, random);
+    data.expectResult(run(data, chooseTile(p, GetParam())));
   }
 }
 
 // What a pixel's sum is may not depend on how the work is cut.
 TEST_P(ConvKernelTest, SameBitsForEveryTile) {
   std::mt19937 random(5);
-  ConvProblem p{.channels = 40,
-                .height = 9,
-                .width = 11,
-                .outputs = 64,
-                .outHeight = 9,
-                .outWidth = 11,
+  ConvCase data({.channels = 40,
+                 .height = 9,
+                 .width = 11,
+                 .outputs = 64,
+                 .outHeight = 9,
+                 .outWidth = 11,
+                 .kernelHeight = 3,
+                 .kernelWidth = 3,
+                 .padTop = 1,
+                 .padLeft = 1},
+                1, random);
+  Floats first = run(data, {.columns = 6});
+  for (ConvTile tile : {ConvTile{.columns = 2, .blocks = 2}, ConvTile{.columns = 3, .unroll = 8, .unitTiles = 4},
+                        ConvTile{.rows = 2, .columns = 3, .weightsOuter = true}}) {
+    Floats other = run(data, tile);
+    EXPECT_EQ(0, memcmp(first.data(), other.data(), 4 * first.size()));
+  }
+}
+
+TEST_P(ConvKernelTest, SameBitsForEveryPlaceInTheBatch) {
+  std::mt19937 random(6);
+  ConvProblem p{.channels = 20,
+                .height = 8,
+                .width = 8,
+                .outputs = 40,
+                .outHeight = 8,
+                .outWidth = 8,
                 .kernelHeight = 3,
                 .kernelWidth = 3,
                 .padTop = 1,
                 .padLeft = 1};
-  Data data(p, 1, random);
-  std::vector<float> first;
-  for (ConvTile tile :
-       {ConvTile{.columns = 6}, ConvTile{.columns = 2, .blocks = 2}, ConvTile{.columns = 3, .unroll = 16},
-        ConvTile{.rows = 2, .columns = 3, .weightsOuter = true}}) {
-    KernelInfo info;
-    KernelJit jit(GetParam(),
-                  [&](KernelBuilder &b) { info = buildConvKernel(b, "conv", p, tile, kOperands, residualAndRelu(3)); });
-    runConv(jit, info, p, data, 1);
-    if (first.empty())
-      first.assign(data.output.data(), data.output.data() + data.output.size());
-    EXPECT_EQ(0, memcmp(first.data(), data.output.data(), 4 * first.size()));
-  }
+  ConvTile tile = chooseTile(p, GetParam());
+  KernelInfo info;
+  KernelJit jit(GetParam(),
+                [&](KernelBuilder &b) { info = buildConvKernel(b, "conv", p, tile, {.output = 2, .count = 3}); });
+  ConvCase data(p, 5, random);
+  Floats input = data.input(NAN), weights = data.weights(), all = data.output(), one = data.output();
+  KernelFunction kernel = jit.lookup("conv");
+  std::vector<int64_t> strides = {data.inputStride(), 0, data.outputStride()};
+  runKernel(kernel, {input.bytes(), weights.bytes(), all.bytes()}, strides, 5, 5 * info.unitsPerImage);
+  for (int64_t n = 0; n < 5; ++n)
+    runKernel(kernel, {input.bytes() + n * data.inputStride(), weights.bytes(), one.bytes() + n * data.outputStride()},
+              strides, 1, info.unitsPerImage);
+  EXPECT_EQ(0, memcmp(all.data(), one.data(), 4 * all.size()));
 }
 
 TEST_P(ConvKernelTest, NoSpills) {
@@ -230,6 +176,19 @@ TEST_P(ConvKernelTest, NoSpills) {
         .kernelWidth = 3,
         .padTop = 1,
         .padLeft = 1},
+        ConvProblem{.channels = 3,
+        .height = 224,
+        .width = 224,
+        .outputs = 64,
+        .outHeight = 112,
+        .outWidth = 112,
+        .kernelHeight = 7,
+        .kernelWidth = 7,
+        .strideY = 2,
+        .strideX = 2,
+        .padTop = 3,
+        .padLeft = 3,
+        .planarInput = true},
         ConvProblem{.channels = 128,
         .height = 56,
         .width = 56,
@@ -247,6 +206,88 @@ TEST_P(ConvKernelTest, NoSpills) {
                       {.input = 0, .weights = 1, .bias = 2, .output = 3, .count = 4});
     });
     EXPECT_EQ(0, countSpills(jit.assembly())) << p.str();
+  }
+}
+
+TEST_P(ConvKernelTest, Depthwise) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    std::mt19937 random(seed);
+    ConvCase data(randomProblem(random, /*depthwise=*/true), seed % 3 + 1, random);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(data.batch) + ": " + data.problem.str());
+    KernelInfo info;
+    KernelJit jit(GetParam(), [&](KernelBuilder &b) {
+      info = buildDepthwiseKernel(b, "depthwise", data.problem, kOperands, residualAndRelu(3));
+    });
+    Floats input = data.input(0), weights = data.weights(/*depthwise=*/true), bias = data.bias(),
+           residual = data.residual(), output = data.output();
+    runHalves(jit.lookup("depthwise"), {input.bytes(), weights.bytes(), bias.bytes(), residual.bytes(), output.bytes()},
+              {data.inputStride(), 0, 0, data.outputStride(), data.outputStride()}, data.batch,
+              info.unitsPerImage * data.batch);
+    data.expectResult(output);
+    if (HasFatalFailure())
+      return;
+  }
+}
+
+/// U = G g Gᵀ as [36][K/16][C][16].
+Floats winogradWeights(const ConvCase &data) {
+  namespace w = cnn::winograd;
+  const ConvProblem &p = data.problem;
+  Floats packed(36 * blocksOf(p.outputs) * p.channels * kBlock);
+  for (int64_t k = 0; k < p.outputs; ++k)
+    for (int64_t c = 0; c < p.channels; ++c)
+      for (int64_t i = 0; i < w::kTile; ++i)
+        for (int64_t j = 0; j < w::kTile; ++j) {
+          double sum = 0;
+          for (int64_t y = 0; y < w::kKernel; ++y)
+            for (int64_t x = 0; x < w::kKernel; ++x)
+              sum += w::G[i][y] * data.weight(k, c, y, x) * w::G[j][x];
+          packed[(((i * w::kTile + j) * blocksOf(p.outputs) + k / kBlock) * p.channels + c) * kBlock + k % kBlock] =
+              float(sum);
+        }
+  return packed;
+}
+
+TEST_P(ConvKernelTest, Winograd) {
+  for (unsigned seed = 1; seed <= 8; ++seed) {
+    std::mt19937 random(seed);
+    auto pick = [&](int64_t from, int64_t to) { return std::uniform_int_distribution<int64_t>(from, to)(random); };
+    ConvProblem p{.channels = pick(1, 40),
+                  .height = pick(1, 12),
+                  .width = pick(1, 12),
+                  .outputs = pick(1, 70),
+                  .kernelHeight = 3,
+                  .kernelWidth = 3,
+                  .padTop = pick(1, 2),
+                  .padLeft = pick(1, 2)};
+    p.outHeight = p.height + p.padTop + pick(1, 2) - 2;
+    p.outWidth = p.width + p.padLeft + pick(1, 2) - 2;
+    ConvCase data(p, seed % 2 + 1, random);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(data.batch) + ": " + p.str());
+    WinogradSizes sizes = winogradSizes(p);
+    KernelInfo in, product, out;
+    KernelJit jit(GetParam(), [&](KernelBuilder &b) {
+      in = buildWinogradInputKernel(b, "input", p, {.input = 0, .output = 1, .count = 2});
+      product = buildWinogradProductKernel(b, "product", p, chooseTile(sizes.product, GetParam()),
+                                           {.input = 0, .weights = 1, .output = 2, .count = 3});
+      out = buildWinogradOutputKernel(b, "output", p, {.input = 0, .bias = 1, .output = 3, .count = 4},
+                                      residualAndRelu(2));
+    });
+    Floats input = data.input(0), weights = winogradWeights(data), bias = data.bias(), residual = data.residual(),
+           output = data.output(), v(data.batch * sizes.inputBytes / 4, NAN),
+           m(data.batch * sizes.productBytes / 4, NAN);
+    runHalves(jit.lookup("input"), {input.bytes(), v.bytes()}, {data.inputStride(), sizes.inputBytes}, data.batch,
+              in.unitsPerImage * data.batch);
+    runHalves(jit.lookup("product"), {v.bytes(), weights.bytes(), m.bytes()}, {sizes.inputBytes, 0, sizes.productBytes},
+              data.batch, product.unitsPerImage * data.batch);
+    runHalves(jit.lookup("output"), {m.bytes(), bias.bytes(), residual.bytes(), output.bytes()},
+              {sizes.productBytes, 0, data.outputStride(), data.outputStride()}, data.batch,
+              out.unitsPerImage * data.batch);
+    // The sums of the transforms cancel: an output's error follows the largest of its tile's values, not its own
+    // products.
+    data.expectResult(output, 20);
+    if (HasFatalFailure())
+      return;
   }
 }
 

@@ -15,6 +15,10 @@ namespace cnn::cpu {
 
 struct KernelJit::Engine {
   std::unique_ptr<llvm::orc::LLJIT> jit;
+  // What assembly() is printed from: emitting code consumes a module.
+  std::unique_ptr<llvm::LLVMContext> context = std::make_unique<llvm::LLVMContext>();
+  std::unique_ptr<llvm::TargetMachine> machine;
+  std::unique_ptr<llvm::Module> code;
 };
 
 static void fail(const std::string &message) {
@@ -36,18 +40,15 @@ KernelJit::KernelJit(Isa isa, llvm::function_ref<void(KernelBuilder &)> build) :
   build(builder);
   if (failed(module.verify()))
     fail("the kernel's IR is not valid");
-  auto machine = check(createTargetMachine(isa));
-  auto llvmContext = std::make_unique<llvm::LLVMContext>();
-  std::unique_ptr<llvm::Module> code = toLLVM(module, *llvmContext, isa);
+  engine_->machine = check(createTargetMachine(isa));
+  std::unique_ptr<llvm::Module> code = toLLVM(module, *engine_->context, isa);
   if (!code)
     fail("the kernel was not lowered");
-  optimizeKernels(*code, *machine);
-  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*code);
-  auto object = check(emitCode(*code, *machine, llvm::CodeGenFileType::ObjectFile));
+  optimizeKernels(*code, *engine_->machine);
+  engine_->code = llvm::CloneModule(*code);
+  auto object = check(emitCode(*code, *engine_->machine, llvm::CodeGenFileType::ObjectFile));
   milliseconds_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   codeBytes_ = object.size();
-  auto text = check(emitCode(*copy, *machine, llvm::CodeGenFileType::AssemblyFile));
-  assembly_.assign(text.begin(), text.end());
   module->erase();
 
   engine_->jit = check(llvm::orc::LLJITBuilder().create());
@@ -57,6 +58,12 @@ KernelJit::KernelJit(Isa isa, llvm::function_ref<void(KernelBuilder &)> build) :
 }
 
 KernelJit::~KernelJit() = default;
+
+std::string KernelJit::assembly() const {
+  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*engine_->code);
+  auto text = check(emitCode(*copy, *engine_->machine, llvm::CodeGenFileType::AssemblyFile));
+  return std::string(text.begin(), text.end());
+}
 
 KernelFunction KernelJit::lookup(llvm::StringRef symbol) const {
   return check(engine_->jit->lookup(symbol)).toPtr<KernelFunction>();

@@ -21,7 +21,7 @@ public:
 
   KernelFunction lookup(llvm::StringRef symbol) const;
   /// The kernels as assembly text.
-  const std::string &assembly() const { return assembly_; }
+  std::string assembly() const;
   /// Milliseconds from MLIR to machine code.
   double milliseconds() const { return milliseconds_; }
   size_t codeBytes() const { return codeBytes_; }
@@ -29,7 +29,6 @@ public:
 private:
   struct Engine;
   std::unique_ptr<Engine> engine_;
-  std::string assembly_;
   double milliseconds_ = 0;
   size_t codeBytes_ = 0;
 };
