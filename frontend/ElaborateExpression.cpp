@@ -1,0 +1,508 @@
+// Expressions: names, strings, lists, conditions, subscripts, annotations.
+#include "frontend/Elaborator.h"
+
+#include "frontend/Layers.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+namespace cnn {
+using namespace ast;
+
+bool Elaborator::step(SourceRange range, unsigned cost) {
+  if (stopped)
+    return false;
+  steps += cost;
+  if (steps > kMaxSteps) {
+    error(range, "elaboration stops after " + std::to_string(kMaxSteps) + " steps: a loop or a list is too long");
+    stopped = true;
+  }
+  stopped |= diagnostics.isFull();
+  return !stopped;
+}
+
+Value Elaborator::evaluate(const Expr *expr) {
+  if (!step(expr->range))
+    return {};
+  if (depth >= kMaxDepth)
+    return error(expr->range, "calls and expressions are nested too deep");
+  ++depth;
+  Value value;
+  switch (expr->kind) {
+  case Node::NumberKind: {
+    const auto *number = cast<NumberExpr>(expr);
+    value = number->isInteger ? Value(number->integer, expr->range) : Value(number->real, expr->range);
+    break;
+  }
+  case Node::BoolKind:
+    value = Value(cast<BoolExpr>(expr)->value, expr->range);
+    break;
+  case Node::StringKind:
+    value = evaluateString(*cast<StringExpr>(expr));
+    break;
+  case Node::NameKind:
+    value = evaluateName(*cast<NameExpr>(expr));
+    break;
+  case Node::ListKind:
+    value = evaluateList(*cast<ListExpr>(expr));
+    break;
+  case Node::TupleKind:
+    value = evaluateTuple(*cast<TupleExpr>(expr));
+    break;
+  case Node::UnaryKind:
+    value = evaluateUnary(*cast<UnaryExpr>(expr));
+    break;
+  case Node::BinaryKind:
+    value = evaluateBinary(*cast<BinaryExpr>(expr));
+    break;
+  case Node::ApplyKind:
+    value = apply(*cast<ApplyExpr>(expr), {});
+    break;
+  case Node::ArrowKind:
+    value = evaluateArrow(*cast<ArrowExpr>(expr));
+    break;
+  case Node::IndexKind:
+    value = evaluateIndex(*cast<IndexExpr>(expr));
+    break;
+  case Node::PropertyKind:
+    value = evaluateProperty(*cast<PropertyExpr>(expr));
+    break;
+  case Node::IfKind:
+    value = evaluateIf(*cast<IfExpr>(expr));
+    break;
+  case Node::ShareKind:
+    value = evaluateShare(*cast<ShareExpr>(expr));
+    break;
+  case Node::AnnotatedKind:
+    value = evaluateAnnotated(*cast<AnnotatedExpr>(expr));
+    break;
+  default:
+    break;
+  }
+  --depth;
+  return value;
+}
+
+//===-- Names
+//------------------------------------------------------------------------------------------------------------===//
+
+Binding *Elaborator::findLocal(llvm::StringRef name) {
+  for (auto &scope : llvm::reverse(frame->scopes))
+    if (auto found = scope.find(name); found != scope.end())
+      return &found->second;
+  return nullptr;
+}
+
+/// What a name is bound to: in the body, at the top level of its file, or the batch symbol.
+std::optional<Value> Elaborator::lookup(llvm::StringRef name, SourceRange range) {
+  if (Binding *binding = findLocal(name))
+    return binding->value;
+  if (auto found = frame->file->names.find(name); found != frame->file->names.end()) {
+    const Global &global = found->second;
+    if (const auto *stmt = dyn_cast<BindStmt>(global.node))
+      return constant(*stmt, *global.owner);
+    if (const auto *block = dyn_cast<BlockDecl>(global.node))
+      return Value(BlockRef{block, global.owner}, range);
+    return Value(NetworkRef{cast<NetworkDecl>(global.node), global.owner}, range);
+  }
+  if (const LayerInfo *layer = findLayer(name))
+    return Value(layer, range);
+  if (name == batchName)
+    return Value(Batch{batchName}, range);
+  return std::nullopt;
+}
+
+static bool isCallable(const Value &value) {
+  return value.is<BlockRef>() || value.is<NetworkRef>() || value.is<Shared>() || value.is<const LayerInfo *>();
+}
+
+/// As lookup, but a binding that cannot be called does not hide a layer: a block may have a parameter called `filter`.
+std::optional<Value> Elaborator::lookupCallee(llvm::StringRef name, SourceRange range) {
+  auto value = lookup(name, range);
+  if (value && !isCallable(*value) && !value->isPoison())
+    if (const LayerInfo *layer = findLayer(name))
+      return Value(layer, range);
+  return value;
+}
+
+Value Elaborator::constant(const BindStmt &stmt, FileScope &scope) {
+  auto [known, fresh] = constants.try_emplace(&stmt);
+  if (!fresh) {
+    if (known->second)
+      return *known->second;
+    return error(stmt.targets.front().range,
+                 "the constant '" + stmt.targets.front().text.str() + "' depends on itself");
+  }
+  Frame constantFrame;
+  constantFrame.file = &scope;
+  constantFrame.scopes.emplace_back();
+  FrameGuard guard(*this, constantFrame);
+  Value value = evaluate(stmt.value);
+  if (value.is<Nothing>() || value.is<Word>())
+    value = value.is<Word>() ? unknownName(value.as<Word>().text, value.origin, false)
+                             : error(stmt.value->range, "this has no value");
+  constants[&stmt] = value;
+  return value;
+}
+
+std::vector<llvm::StringRef> Elaborator::visibleNames(bool callable) {
+  std::vector<llvm::StringRef> names;
+  for (auto &scope : frame->scopes)
+    for (auto &entry : scope)
+      if (!callable || isCallable(entry.second.value))
+        names.push_back(entry.getKey());
+  for (auto &entry : frame->file->names)
+    if (!callable || !isa<BindStmt>(entry.second.node))
+      names.push_back(entry.getKey());
+  if (callable)
+    for (const LayerInfo *layer : allLayers())
+      names.push_back(layer->name);
+  llvm::sort(names);
+  return names;
+}
+
+Value Elaborator::unknownName(llvm::StringRef name, SourceRange range, bool asCallee) {
+  std::string message = asCallee ? "there is no layer, block or network '" : "there is no '";
+  return error(range,
+               message + name.str() + "'" + (asCallee ? "" : " here") + didYouMean(name, visibleNames(asCallee)));
+}
+
+/// An unbound name is a word; who takes it decides whether that word is known.
+Value Elaborator::evaluateName(const NameExpr &expr) {
+  auto value = lookup(expr.name, expr.range);
+  return value ? *value : Value(Word{expr.name.str()}, expr.range);
+}
+
+//===-- Strings, lists, tuples
+//--------------------------------------------------------------------------------------------===//
+
+std::optional<std::string> Elaborator::textOf(const Value &value, SourceRange range) {
+  if (value.isPoison())
+    return std::nullopt;
+  if (const Text *text = value.get<Text>())
+    return text->text;
+  if (value.is<int64_t>())
+    return std::to_string(value.as<int64_t>());
+  if (value.is<double>())
+    return numberText(value.as<double>());
+  if (value.is<bool>())
+    return value.as<bool>() ? "true" : "false";
+  if (const Word *word = value.get<Word>())
+    unknownName(word->text, range, false);
+  else
+    error(range, "a string holds numbers, words and strings; met " + describe(value));
+  return std::nullopt;
+}
+
+Value Elaborator::evaluateString(const StringExpr &expr) {
+  std::string text;
+  for (const StringPart &part : expr.parts) {
+    text += part.text;
+    if (part.value) {
+      auto inner = textOf(evaluate(part.value), part.value->range);
+      if (!inner)
+        return {};
+      text += *inner;
+    }
+    if (text.size() > kMaxText)
+      return error(expr.range, "a string has at most " + std::to_string(kMaxText) + " bytes");
+  }
+  return Value(Text{std::move(text)}, expr.range);
+}
+
+Value Elaborator::evaluateList(const ListExpr &expr) {
+  auto elements = std::make_shared<std::vector<Value>>();
+  elements->reserve(expr.elements.size());
+  bool poisoned = false;
+  for (const Expr *element : expr.elements) {
+    Value value = evaluate(element);
+    if (const Word *word = value.get<Word>())
+      value = unknownName(word->text, element->range, false);
+    if (value.is<Nothing>())
+      value = error(element->range, "this has no value");
+    if (value.is<Tuple>())
+      value = error(element->range, "this is several values; a list takes them one by one");
+    poisoned |= value.isPoison();
+    elements->push_back(std::move(value));
+  }
+  return poisoned ? Value() : Value(List(std::move(elements)), expr.range);
+}
+
+Value Elaborator::evaluateTuple(const TupleExpr &expr) {
+  auto tuple = std::make_shared<TupleData>();
+  for (const Expr *element : expr.elements) {
+    Value value = evaluate(element);
+    if (value.is<Nothing>())
+      value = error(element->range, "this has no value");
+    if (const Word *word = value.get<Word>())
+      value = unknownName(word->text, element->range, false);
+    tuple->elements.push_back(std::move(value));
+  }
+  return Value(Tuple(std::move(tuple)), expr.range);
+}
+
+//===-- Conditions
+//---------------------------------------------------------------------------------------------------------===//
+
+std::optional<bool> Elaborator::truth(const Expr *expr) {
+  Value value = evaluate(expr);
+  if (value.is<bool>())
+    return value.as<bool>();
+  if (const Word *word = value.get<Word>())
+    unknownName(word->text, expr->range, false);
+  else if (!value.isPoison())
+    error(expr->range, "a condition is true or false; met " + describe(value));
+  return std::nullopt;
+}
+
+Value Elaborator::evaluateIf(const IfExpr &expr) {
+  auto condition = truth(expr.condition);
+  if (!condition) {
+    poisonAssigned(expr.then);
+    poisonAssigned(expr.otherwise);
+    return {};
+  }
+  if (*condition)
+    return body(expr.then);
+  return expr.hasElse ? body(expr.otherwise) : Value(Nothing{}, expr.range);
+}
+
+//===-- Arrows, properties, annotations
+//-------------------------------------------------------------------------------------===//
+
+Value Elaborator::evaluateArrow(const ArrowExpr &expr) {
+  Value value = evaluate(expr.source);
+  SourceRange range = expr.source->range;
+  if (const Word *word = value.get<Word>())
+    value = unknownName(word->text, range, false);
+  for (const Expr *stage : expr.stages) {
+    if (stopped)
+      return {};
+    if (value.is<Nothing>())
+      value = error(range, "this has no value to go through '->'");
+    std::vector<CallArgument> arguments;
+    spread(value, range, arguments);
+    if (const auto *annotated = dyn_cast<AnnotatedExpr>(stage))
+      value = annotate(*annotated, apply(*cast<ApplyExpr>(annotated->value), std::move(arguments)));
+    else
+      value = apply(*cast<ApplyExpr>(stage), std::move(arguments));
+    range = stage->range;
+  }
+  return value;
+}
+
+Value Elaborator::evaluateProperty(const PropertyExpr &expr) {
+  Value base = evaluate(expr.base);
+  llvm::StringRef name = expr.name.text;
+  if (base.isPoison())
+    return {};
+  if (const Word *word = base.get<Word>())
+    return unknownName(word->text, expr.base->range, false);
+  auto extent = [&](int64_t value) {
+    return mlir::ShapedType::isDynamic(value) ? Value(Batch{batchName}, expr.range) : Value(value, expr.range);
+  };
+  if (base.isTensor()) {
+    auto type = base.tensorType();
+    if (name == "rank")
+      return Value(type.getRank(), expr.range);
+    if (name == "shape") {
+      auto list = std::make_shared<std::vector<Value>>();
+      for (int64_t dim : type.getShape())
+        list->push_back(extent(dim));
+      return Value(List(std::move(list)), expr.range);
+    }
+    int64_t dim = llvm::StringSwitch<int64_t>(name).Case("channels", 1).Case("height", 2).Case("width", 3).Default(-1);
+    if (dim < 0)
+      return error(expr.name.range, "a tensor has no '" + name.str() +
+                                        "'; it has 'channels', 'height', 'width', 'shape' and "
+                                        "'rank'" +
+                                        didYouMean(name, {"channels", "height", "width", "shape", "rank"}));
+    if (dim >= type.getRank())
+      return error(expr.name.range, typeText(type) + " has no " + name.str());
+    return extent(type.getDimSize(dim));
+  }
+  if (const List *list = base.get<List>()) {
+    if (name == "length")
+      return Value(static_cast<int64_t>((*list)->size()), expr.range);
+    return error(expr.name.range, "a list has no '" + name.str() + "'; it has 'length'");
+  }
+  if (const Tuple *tuple = base.get<Tuple>()) {
+    std::vector<llvm::StringRef> names((*tuple)->names.begin(), (*tuple)->names.end());
+    if (auto at = llvm::find(names, name); at != names.end())
+      return (*tuple)->elements[at - names.begin()];
+    return error(expr.name.range, "there is no result '" + name.str() + "'" + didYouMean(name, names));
+  }
+  return error(expr.name.range, describe(base) + " has no properties");
+}
+
+Value Elaborator::evaluateAnnotated(const AnnotatedExpr &expr) { return annotate(expr, evaluate(expr.value)); }
+
+/// Annotations stay with the operation that makes the value, as attributes that steer passes and change no value.
+Value Elaborator::annotate(const AnnotatedExpr &expr, Value value) {
+  static const std::vector<llvm::StringRef> known = {"keep", "recompute", "schedule"};
+  mlir::Operation *op = value.isTensor() ? value.tensor().getDefiningOp() : nullptr;
+  for (const Annotation &annotation : expr.annotations) {
+    if (!llvm::is_contained(known, annotation.name.text)) {
+      error(annotation.name.range, "there is no annotation '@" + annotation.name.text.str() + "'; there are " +
+                                       listOfNames(known, "and") + didYouMean(annotation.name.text, known));
+      continue;
+    }
+    if (!value.isPoison() && !value.isTensor())
+      error(annotation.name.range,
+            "'@" + annotation.name.text.str() + "' stands before a tensor, met " + describe(value));
+    std::vector<CallArgument> arguments;
+    if (!evaluateArguments(annotation.arguments, arguments) || !op)
+      continue;
+    llvm::SmallVector<mlir::NamedAttribute> values;
+    for (const CallArgument &argument : arguments) {
+      if (argument.name.text.empty()) {
+        error(argument.range, "the arguments of an annotation have names");
+        continue;
+      }
+      const Value &given = argument.value;
+      mlir::Attribute attribute;
+      if (given.is<int64_t>())
+        attribute = builder.getI64IntegerAttr(given.as<int64_t>());
+      else if (given.is<double>())
+        attribute = builder.getF64FloatAttr(given.as<double>());
+      else if (given.is<bool>())
+        attribute = builder.getBoolAttr(given.as<bool>());
+      else if (given.is<Text>() || given.is<Word>())
+        attribute = builder.getStringAttr(given.is<Text>() ? given.as<Text>().text : given.as<Word>().text);
+      else
+        error(argument.range, "an annotation takes numbers, words and strings, met " + describe(given));
+      if (attribute)
+        values.push_back(builder.getNamedAttr(argument.name.text, attribute));
+    }
+    mlir::Attribute attribute = builder.getUnitAttr();
+    if (!values.empty())
+      attribute = builder.getDictionaryAttr(values);
+    op->setAttr("cnn." + annotation.name.text.str(), attribute);
+  }
+  return value;
+}
+
+//===-- Subscripts
+//-----------------------------------------------------------------------------------------------------------===//
+
+Value Elaborator::evaluateIndex(const IndexExpr &expr) {
+  Value base = evaluate(expr.base);
+  if (base.isPoison())
+    return {};
+  if (const Word *word = base.get<Word>())
+    return unknownName(word->text, expr.base->range, false);
+  if (base.is<List>())
+    return indexList(expr, base);
+  if (base.isTensor())
+    return indexTensor(expr, base);
+  return error(expr.range, "lists and tensors take subscripts; met " + describe(base));
+}
+
+/// An index or a slice's bound; negative ones count from the end. Nullopt after an error.
+std::optional<int64_t> Elaborator::bound(const Expr *expr, int64_t extent, int64_t otherwise, llvm::StringRef what) {
+  if (!expr)
+    return otherwise;
+  Value value = evaluate(expr);
+  if (value.isPoison())
+    return std::nullopt;
+  if (const Word *word = value.get<Word>()) {
+    unknownName(word->text, expr->range, false);
+    return std::nullopt;
+  }
+  const int64_t *integer = value.get<int64_t>();
+  if (!integer) {
+    error(expr->range, what.str() + " is an integer; met " + describe(value));
+    return std::nullopt;
+  }
+  int64_t at = *integer < 0 && *integer >= -extent ? *integer + extent : *integer;
+  if (at < 0 || at > extent) {
+    error(expr->range, what.str() + " is " + std::to_string(*integer) + ", beyond the " + std::to_string(extent) +
+                           (extent == 1 ? " entry" : " entries"));
+    return std::nullopt;
+  }
+  return at;
+}
+
+Value Elaborator::indexList(const IndexExpr &expr, const Value &base) {
+  Value current = base;
+  for (const Subscript &subscript : expr.subscripts) {
+    if (!current.is<List>())
+      return error(subscript.range, "a list takes subscripts; met " + describe(current));
+    const List list = current.as<List>();
+    int64_t size = list->size();
+    auto start = bound(subscript.start, size, 0, subscript.isSlice ? "the start" : "the index");
+    if (!start)
+      return {};
+    if (!subscript.isSlice) {
+      if (*start == size)
+        return error(subscript.range, "the index is " + std::to_string(size) + ", beyond the " + std::to_string(size) +
+                                          (size == 1 ? " entry" : " entries"));
+      current = (*list)[*start];
+      continue;
+    }
+    auto stop = bound(subscript.stop, size, size, "the stop");
+    auto stride = bound(subscript.step, std::max<int64_t>(size, 1), 1, "the step");
+    if (!stop || !stride)
+      return {};
+    if (*stride < 1)
+      return error(subscript.range, "the step is at least 1");
+    auto part = std::make_shared<std::vector<Value>>();
+    for (int64_t i = *start; i < *stop; i += *stride)
+      part->push_back((*list)[i]);
+    if (!step(expr.range, part->size() / 16))
+      return {};
+    current = Value(List(std::move(part)), expr.range);
+  }
+  return current;
+}
+
+Value Elaborator::indexTensor(const IndexExpr &expr, const Value &base) {
+  auto type = base.tensorType();
+  if (static_cast<int64_t>(expr.subscripts.size()) > type.getRank())
+    return error(expr.range, std::to_string(expr.subscripts.size()) + " subscripts for " + typeText(type));
+  llvm::SmallVector<int64_t> starts(type.getRank(), 0), sizes, steps(type.getRank(), 1), kept;
+  for (int64_t extent : type.getShape())
+    sizes.push_back(mlir::ShapedType::isDynamic(extent) ? -1 : extent);
+  llvm::SmallVector<bool> dropped(type.getRank(), false);
+  for (auto [dim, subscript] : llvm::enumerate(expr.subscripts)) {
+    int64_t extent = type.getDimSize(dim);
+    bool whole = subscript.isSlice && !subscript.start && !subscript.stop && !subscript.step;
+    if (whole)
+      continue;
+    if (mlir::ShapedType::isDynamic(extent))
+      return error(subscript.range, "the batch is taken whole, as ':'");
+    auto start = bound(subscript.start, extent, 0, subscript.isSlice ? "the start" : "the index");
+    auto stop = bound(subscript.stop, extent, extent, "the stop");
+    auto stride = bound(subscript.step, std::max<int64_t>(extent, 1), 1, "the step");
+    if (!start || !stop || !stride)
+      return {};
+    if (!subscript.isSlice) {
+      if (*start == extent)
+        return error(subscript.range, "the index is " + std::to_string(extent) + ", dimension " + std::to_string(dim) +
+                                          " of " + typeText(type) + " has that many");
+      stop = *start + 1;
+      dropped[dim] = true;
+    }
+    if (*stride < 1)
+      return error(subscript.range, "the step is at least 1");
+    if (*start >= *stop)
+      return error(subscript.range,
+                   "the slice of dimension " + std::to_string(dim) + " of " + typeText(type) + " is empty");
+    starts[dim] = *start;
+    steps[dim] = *stride;
+    sizes[dim] = (*stop - *start + *stride - 1) / *stride;
+  }
+  std::string path = ordinalPath("slice", expr.range);
+  if (path.empty())
+    return {};
+  mlir::Value value =
+      SliceOp::create(builder, location(expr.range), base.tensor(), starts, sizes, steps, builder.getStringAttr(path));
+  if (llvm::is_contained(dropped, true)) {
+    for (auto [dim, extent] : llvm::enumerate(llvm::cast<mlir::RankedTensorType>(value.getType()).getShape()))
+      if (!dropped[dim])
+        kept.push_back(extent);
+    value = reshapeTo(value, kept, expr.range, path);
+  }
+  return Value(value, expr.range);
+}
+
+} // namespace cnn
