@@ -5,7 +5,7 @@
 //
 //   conv_bench [--isa NAME] [--rounds N] [--filter TEXT] [--sweep] [--tile ROWSxCOLUMNSxBLOCKS] [--unroll N]
 //   [--prefetch BYTES]
-//              [--prefetch-input 0|1] [--weights-outer 0|1] [--unit-tiles N] [--assembly] [--warm]
+//              [--prefetch-next 0|1] [--weights-outer 0|1] [--unit-tiles N] [--assembly] [--warm]
 //
 // With --sweep every tile that the instruction set holds is tried on each shape that matches.
 #include "codegen/cpu/ConvKernel.h"
@@ -117,9 +117,10 @@ public:
       : layer(layer), tile(tile), pool(pool), images(images),
         jit(isa,
             [&](KernelBuilder &b) {
-              info = buildConvKernel(b, "conv", layer.problem, tile,
-                                     {.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5},
-                                     epilogueOf(layer.residual));
+              ConvOperands operands{.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5};
+              if (layer.residual)
+                operands.residuals = {3};
+              info = buildConvKernel(b, "conv", layer.problem, tile, operands, epilogueOf(layer.residual));
             }),
         function(jit.lookup("conv")) {
     const ConvProblem &p = layer.problem;
@@ -131,9 +132,11 @@ public:
   void measure(bool warm) {
     if (!warm && (next += weightFloats) + weightFloats > pool.size())
       next = 0;
-    char *input = images.bytes(), *residual = input + 4 * inputFloats, *output = residual + 4 * outputFloats;
-    // What the layer before has just written.
-    for (int64_t i = 0; i < inputFloats; i += 16)
+    char *input = images.bytes(), *residual = input + 4 * inputFloats;
+    char *output = residual + (layer.residual ? 4 * outputFloats : 0);
+    // The output's memory was last used some layers ago, the residual more lately, and the input has just been written.
+    int64_t used = inputFloats + (layer.residual ? 2 : 1) * outputFloats;
+    for (int64_t i = used - 16; i >= 0; i -= 16)
       images[i] += 0.0f;
     double start = seconds();
     runKernel(function, {input, pool.bytes() + 4 * next, pool.bytes(), residual, output}, {0, 0, 0, 0, 0}, 1,
@@ -155,7 +158,7 @@ public:
 
 std::string tileName(const ConvTile &t) {
   return std::to_string(t.rows) + "x" + std::to_string(t.columns) + "x" + std::to_string(t.blocks) + " u" +
-         std::to_string(t.unroll) + " p" + std::to_string(t.prefetchWeights) + (t.prefetchInput ? " i" : "  ") +
+         std::to_string(t.unroll) + " p" + std::to_string(t.prefetchWeights) + (t.prefetchNext ? " n" : "  ") +
          (t.weightsOuter ? " w" : " x") + std::to_string(t.unitTiles);
 }
 
@@ -205,8 +208,8 @@ int main(int argc, char **argv) {
         tile.unroll = number;
       else if (name == "--prefetch")
         tile.prefetchWeights = number;
-      else if (name == "--prefetch-input")
-        tile.prefetchInput = number;
+      else if (name == "--prefetch-next")
+        tile.prefetchNext = number;
       else if (name == "--weights-outer")
         tile.weightsOuter = number;
       else if (name == "--unit-tiles")

@@ -58,6 +58,10 @@ public:
                   : cutAxis(p.outHeight, tile.rows, p.height, p.kernelHeight, p.strideY, p.dilationY, p.padTop);
     columnRuns = cutAxis(p.outWidth, tile.columns, p.width, p.kernelWidth, p.strideX, p.dilationX, p.padLeft);
     blockParts = cutEvenly(outputBlocks, tile.blocks);
+    for (const TileRun &run : rowRuns)
+      rowTiles += run.count;
+    for (const TileRun &run : columnRuns)
+      columnTiles += run.count;
     blockGroups = 0;
     for (auto [size, count] : blockParts)
       blockGroups += count;
@@ -65,11 +69,7 @@ public:
 
   KernelInfo build(llvm::StringRef symbol) {
     const bool alongRows = p.outHeight > 1;
-    llvm::SmallVector<TileRun> &outer = alongRows ? rowRuns : columnRuns;
-    int64_t tiles = 0;
-    for (const TileRun &run : outer)
-      tiles += run.count;
-    const int64_t areas = divideCeil(tiles, tile.unitTiles);
+    const int64_t areas = divideCeil(alongRows ? rowTiles : columnTiles, tile.unitTiles);
     const int64_t groups = p.groups * blockGroups;
     b.kernel(symbol, operands.count, [&] {
       b.forUnits([&](Value unit) {
@@ -85,9 +85,12 @@ public:
         input = b.imageOf(operands.input, image);
         output = b.imageOf(operands.output, image);
         forBlocks(group, [&](int64_t blocks) {
-          forTiles(rowRuns, alongRows, firstTile, lastTile, [&](const TileRun &rows, Value y) {
+          forTiles(rowRuns, alongRows, firstTile, lastTile, [&](const TileRun &rows, Value y, Value tileRow) {
             forTiles(columnRuns, !alongRows, firstTile, lastTile,
-                     [&](const TileRun &columns, Value x) { buildTile(rows, columns, y, x, blocks); });
+                     [&](const TileRun &columns, Value x, Value tileColumn) {
+                       number = b.add(b.mul(tileRow, columnTiles), tileColumn);
+                       buildTile(rows, columns, y, x, blocks);
+                     });
           });
         });
       });
@@ -120,13 +123,13 @@ private:
         });
   }
 
-  /// Calls `body` in a loop over the tiles of each run with the first element of the tile; those outside [firstTile,
-  /// lastTile) are left out where the axis is the one that work units divide.
+  /// Calls `body` in a loop over the tiles of each run with the first element of the tile and its number; those outside
+  /// [firstTile, lastTile) are left out where the axis is the one that work units divide.
   void forTiles(llvm::ArrayRef<TileRun> runs, bool divided, Value firstTile, Value lastTile,
-                llvm::function_ref<void(const TileRun &, Value)> body) {
+                llvm::function_ref<void(const TileRun &, Value, Value)> body) {
     int64_t before = 0;
     for (const TileRun &run : runs) {
-      auto visit = [&](Value tileIndex) { body(run, b.add(b.mul(b.sub(tileIndex, before), run.size), run.begin)); };
+      auto visit = [&](Value tile) { body(run, b.add(b.mul(b.sub(tile, before), run.size), run.begin), tile); };
       if (divided)
         b.forLoop(b.max(firstTile, before), b.min(lastTile, before + run.count), 1, visit);
       else
@@ -151,7 +154,21 @@ private:
         sums[pixel * blocks + k] = start;
     }
 
+    Value bytes = b.mul(b.add(b.mul(block, p.outHeight * p.outWidth), b.add(b.mul(y, p.outWidth), x)), kBlockBytes);
+    Value address = b.offset(output, bytes);
+    auto forOutput = [&](llvm::function_ref<void(int64_t k, int64_t pixel, int64_t displacement)> visit) {
+      for (int64_t k = 0; k < blocks; ++k)
+        for (int64_t row = 0; row < rows.size; ++row)
+          for (int64_t column = 0; column < columns.size; ++column)
+            visit(k, row * columns.size + column, ((k * p.outHeight + row) * p.outWidth + column) * kBlockBytes);
+    };
+    for (int operand : operands.residuals) {
+      Value residual = b.offset(b.imageOf(operand, image), bytes);
+      forOutput([&](int64_t, int64_t, int64_t displacement) { b.prefetch(residual, displacement); });
+    }
+
     Value weights = b.offset(b.buffer(operands.weights), b.mul(block, weightBlockBytes));
+    startNext(blocks, weights);
     // Tap (0, 0) of the tile's first pixel; outside the image by up to the padding, where it is not read.
     Value origin = b.add(b.mul(b.add(b.mul(y, p.strideY), -p.padTop), p.width), b.add(b.mul(x, p.strideX), -p.padLeft));
     Value pixels = b.offset(input, b.mul(origin, pixelBytes));
@@ -176,17 +193,12 @@ private:
       return next;
     });
 
-    Value bytes = b.mul(b.add(b.mul(block, p.outHeight * p.outWidth), b.add(b.mul(y, p.outWidth), x)), kBlockBytes);
-    Value address = b.offset(output, bytes);
-    for (int64_t k = 0; k < blocks; ++k)
-      for (int64_t row = 0; row < rows.size; ++row)
-        for (int64_t column = 0; column < columns.size; ++column) {
-          int64_t displacement = ((k * p.outHeight + row) * p.outWidth + column) * kBlockBytes;
-          Value value = sums[order.at(row, column, k)];
-          if (epilogue)
-            value = epilogue(b, value, {image, b.add(block, k), bytes, displacement});
-          b.storeBlock(value, address, displacement);
-        }
+    forOutput([&](int64_t k, int64_t pixel, int64_t displacement) {
+      Value value = sums[pixel * blocks + k];
+      if (epilogue)
+        value = epilogue(b, value, {image, b.add(block, k), bytes, displacement});
+      b.storeBlock(value, address, displacement);
+    });
   }
 
   bool rowsAreInside() const {
@@ -209,6 +221,19 @@ private:
     return b.forLoop(first, last, 1, sums, body);
   }
 
+  /// Each tile of a group of blocks fetches its share of the weights of the next group: of each tap of a block of input
+  /// channels the same `nextLines` lines, `toNext` bytes beyond those of its own first block.
+  void startNext(int64_t blocks, Value weights) {
+    if (!tile.prefetchNext)
+      return;
+    nextLines = std::min<int64_t>(llvm::PowerOf2Ceil(divideCeil(blocks * blockChannels, rowTiles * columnTiles)),
+                                  blockChannels);
+    Value first = b.mul(number, nextLines);
+    toNext = b.add(
+        b.add(b.mul(b.div(first, blockChannels), weightBlockBytes), b.mul(b.rem(first, blockChannels), kBlockBytes)),
+        blocks * weightBlockBytes);
+  }
+
   /// Adds row `ky` of the kernel, for one block of input channels, to the tile's rows [firstRow, lastRow).
   llvm::SmallVector<Value> buildKernelRow(const TileRun &columns, int64_t firstRow, int64_t lastRow, Accumulators order,
                                           Value plane, Value taps, Value ky, Value channels, ValueRange start) {
@@ -219,6 +244,8 @@ private:
       sums = b.forLoop(span.begin, span.end, 1, sums, [&](Value kx, ValueRange sums) {
         Value pixels = b.offset(row, b.mul(kx, p.dilationX * pixelBytes));
         Value tap = b.offset(rowTaps, b.mul(kx, tapBytes));
+        for (int64_t line = 0; line < nextLines; ++line)
+          b.prefetch(b.offset(tap, toNext), line * kBlockBytes);
         auto body = [&](Value channel, ValueRange sums) {
           return buildProducts(span, firstRow, lastRow, order, b.offset(pixels, b.mul(channel, 4)),
                                b.offset(tap, b.mul(channel, kBlockBytes)), sums);
@@ -275,7 +302,11 @@ private:
   int64_t blockGroups;                  ///< Groups of blocks that tiles take together, of one group of the convolution.
   llvm::SmallVector<TileRun> rowRuns, columnRuns;
   llvm::SmallVector<std::pair<int64_t, int64_t>, 2> blockParts;
+  int64_t rowTiles = 0, columnTiles = 0;
   Value image, input, output, block; ///< Of the work unit.
+  Value number;                      ///< Of the tile in the image.
+  int64_t nextLines = 0;             ///< See startNext.
+  Value toNext;
 };
 
 } // namespace

@@ -37,6 +37,8 @@ struct ConvOperands {
   int bias = -1; ///< [K/16][16], zero in padded lanes; -1 without.
   int output = 2;
   int count = 3; ///< Operands of the kernel, those of the epilogue included.
+  /// Operands of the output's shape and layout that the epilogue reads: they are fetched while a tile is computed.
+  llvm::SmallVector<int, 2> residuals = {};
 };
 
 KernelInfo buildConvKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,

@@ -123,6 +123,8 @@ static void divideWork(ConvTile &tile, const ConvProblem &problem, int64_t heigh
       4 * problem.outputs * (problem.channels / problem.groups) * problem.kernelHeight * problem.kernelWidth;
   int64_t inputBytes = 4 * problem.channels * problem.height * problem.width;
   tile.weightsOuter = weightBytes > inputBytes || problem.groups > 1;
+  // Weights that are read once come from memory; without this the first tile of a group of blocks waits for them.
+  tile.prefetchNext = tile.weightsOuter;
 }
 
 llvm::SmallVector<ConvTile, 0> candidateTiles(const ConvProblem &problem, Isa isa) {

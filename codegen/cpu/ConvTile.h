@@ -63,7 +63,7 @@ struct ConvTile {
   bool weightsOuter =
       false; ///< Work units visit all of a group of output blocks before the next; else all groups of an area.
   int64_t prefetchWeights = 0; ///< Bytes ahead in each block's weights; 0 for none.
-  bool prefetchInput = false;  ///< Fetch the tile's pixels of the next block of input channels.
+  bool prefetchNext = false;   ///< Fetch the weights of the next group of blocks, each tile its share.
 };
 
 /// Every tile that the registers hold and that makes sense for `problem`, the best by the cost model first.

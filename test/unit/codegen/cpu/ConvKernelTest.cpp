@@ -14,7 +14,7 @@ using namespace cnn::cpu;
 
 namespace {
 
-constexpr ConvOperands kOperands{.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5};
+const ConvOperands kOperands{.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5};
 
 /// Calls a kernel as two threads might, the second half first.
 void runHalves(KernelFunction kernel, const std::vector<char *> &buffers, const std::vector<int64_t> &strides,
