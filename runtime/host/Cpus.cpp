@@ -67,9 +67,10 @@ int controlGroupCpus(const std::string &root) {
     const std::string controllers = line.substr(first + 1, second - first - 1);
     std::string path = line.substr(second + 1);
     const bool isSecond = controllers.empty();
-    if (!isSecond && ("," + controllers + ",").find(",cpu,") == std::string::npos)
+    const std::string list = fmt::format(",{},", controllers);
+    if (!isSecond && list.find(",cpu,") == std::string::npos)
       continue;
-    const std::string mount = root + (isSecond ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controllers);
+    const std::string mount = fmt::format("{}/sys/fs/cgroup{}{}", root, isSecond ? "" : "/", controllers);
     while (true) {
       const std::string folder = mount + (path == "/" ? "" : path);
       lower(cpusOf(isSecond ? textOf(folder + "/cpu.max")

@@ -109,11 +109,15 @@ void paste(Image &sheet, int top, int left, const Image &picture, int factor) {
     }
 }
 
+/// At most `characters` of the text; the middle goes, since an index stands at the end.
 std::string cutTo(const std::string &text, int characters) {
-  if (static_cast<int64_t>(text.size()) <= characters)
+  const auto kept = static_cast<size_t>(std::max(0, characters));
+  if (text.size() <= kept)
     return text;
-  return characters <= 2 ? text.substr(0, static_cast<size_t>(std::max(0, characters)))
-                         : text.substr(0, static_cast<size_t>(characters - 2)) + "..";
+  if (kept <= 4)
+    return text.substr(0, kept);
+  const size_t tail = (kept - 2) / 2;
+  return text.substr(0, kept - 2 - tail) + ".." + text.substr(text.size() - tail);
 }
 
 } // namespace

@@ -37,8 +37,8 @@ std::vector<Taps> tapsOf(int inSize, int outSize, ResizeFilter filter, bool anti
   std::vector<double> weights;
   for (int i = 0; i < outSize; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int last = std::min(inSize, static_cast<int>(centre + support + 0.5));
+    const int first = std::max(0, static_cast<int>(std::floor(centre - support + 0.5)));
+    const int last = std::min(inSize, static_cast<int>(std::floor(centre + support + 0.5)));
     weights.clear();
     double sum = 0;
     for (int x = first; x < last; ++x) {
@@ -49,7 +49,7 @@ std::vector<Taps> tapsOf(int inSize, int outSize, ResizeFilter filter, bool anti
     tap.first = first;
     for (double weight : weights) {
       const double scaled = (sum != 0 ? weight / sum : weight) * (1 << fractionBits);
-      tap.weights.push_back(static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5));
+      tap.weights.push_back(static_cast<int32_t>(std::lround(scaled)));
     }
   }
   return taps;

@@ -129,9 +129,9 @@ std::vector<std::string> closestNames(std::string_view name, std::span<const std
   }
   const size_t kept = std::min(count, near.size());
   std::partial_sort(near.begin(), near.begin() + static_cast<ptrdiff_t>(kept), near.end());
-  std::vector<std::string> names;
+  std::vector<std::string> names(kept);
   for (size_t i = 0; i < kept; ++i)
-    names.emplace_back(near[i].second);
+    names[i] = near[i].second;
   return names;
 }
 

@@ -41,7 +41,9 @@ TEST(PictureTest, PutsChannelsLast) {
 }
 
 TEST(PictureTest, RefusesOtherShapes) {
-  auto refusal = [](std::vector<int64_t> shape) { return errorOf(pictureOf(Tensor::zeros(DType::F32, shape).view())); };
+  auto refusal = [](std::vector<int64_t> shape) {
+    return errorOf(pictureOf(Tensor::zeros(DType::F32, std::move(shape)).view()));
+  };
   EXPECT_EQ(refusal({5}), "a tensor of shape 5 is no picture (expected [H, W], [C, H, W] or [N, C, H, W])");
   EXPECT_NE(refusal({}), "no error");
   EXPECT_NE(refusal({2, 1, 3, 4, 4}), "no error");

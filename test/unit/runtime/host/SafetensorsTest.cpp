@@ -15,9 +15,9 @@ namespace cnn::host {
 namespace {
 
 std::vector<uint8_t> fileWith(std::string_view header, size_t dataBytes) {
-  std::vector<uint8_t> file;
-  for (int i = 0; i < 8; ++i)
-    file.push_back(static_cast<uint8_t>(uint64_t(header.size()) >> (8 * i)));
+  std::vector<uint8_t> file(8);
+  for (size_t i = 0; i < 8; ++i)
+    file[i] = static_cast<uint8_t>(uint64_t(header.size()) >> (8 * i));
   file.insert(file.end(), header.begin(), header.end());
   file.resize(file.size() + dataBytes, 1);
   return file;
