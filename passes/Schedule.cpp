@@ -1,0 +1,194 @@
+// Decides how weights are packed and how groups are computed (Passes.td). Runs after layouts are known and before
+// memory is planned, as schedules say how much scratch a group needs. The target decides; this pass obeys and verifies.
+#include "passes/Passes.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+
+namespace cnn {
+#define GEN_PASS_DEF_SCHEDULE
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// The packed values of a module: results of @prepare and arguments of @run, which are the first ones.
+class Packer {
+public:
+  Packer(func::FuncOp prepare, func::FuncOp run) : prepare(prepare), run(run) {}
+
+  /// The argument of @run that is `argument` packed in this way; `groups` of the convolution that reads it.
+  BlockArgument packed(BlockArgument argument, const Packing &packing, int64_t groups);
+  /// Drops the packed values that nothing reads and numbers the others.
+  void finish();
+
+private:
+  struct Packed {
+    Packing packing;
+    int64_t groups = 1;
+    BlockArgument argument;
+  };
+
+  int64_t count() {
+    int64_t arguments = 0;
+    while (arguments < run.getNumArguments() && run.getArgAttr(arguments, kPackedAttr))
+      ++arguments;
+    return arguments;
+  }
+
+  func::FuncOp prepare, run;
+  llvm::DenseMap<BlockArgument, SmallVector<Packed>> known;
+};
+
+} // namespace
+
+static StringRef pathOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op ? getPath(op) : StringRef();
+}
+
+BlockArgument Packer::packed(BlockArgument argument, const Packing &packing, int64_t groups) {
+  if (packing == Packing())
+    return argument;
+  SmallVector<Packed> &versions = known[argument];
+  for (const Packed &version : versions)
+    if (version.packing == packing && version.groups == groups)
+      return version.argument;
+
+  auto terminator = cast<func::ReturnOp>(prepare.getBody().front().getTerminator());
+  auto index = run.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kPackedAttr).getInt();
+  OpBuilder builder(terminator);
+  Value value = terminator.getOperand(index);
+  StringAttr path = builder.getStringAttr(pathOf(value));
+  if (path.empty())
+    path = StringAttr();
+  Location loc = argument.getLoc();
+  if (packing.expandGroups)
+    value = ExpandGroupsOp::create(builder, loc, value, builder.getI64IntegerAttr(groups), path);
+  if (packing.winograd)
+    value = WinogradWeightsOp::create(builder, loc, value, packing.winograd, path);
+  if (packing.layout != getLayout(value.getType()))
+    value = RelayoutOp::create(builder, loc, withLayout(value.getType(), packing.layout), value, path);
+
+  int64_t number = count();
+  terminator->insertOperands(number, value);
+  (void)run.insertArgument(
+      number, value.getType(),
+      builder.getDictionaryAttr(builder.getNamedAttr(kPackedAttr, builder.getI64IntegerAttr(number))), loc);
+  BlockArgument result = run.getArgument(number);
+  versions.push_back({packing, groups, result});
+  return result;
+}
+
+void Packer::finish() {
+  auto terminator = cast<func::ReturnOp>(prepare.getBody().front().getTerminator());
+  Builder builder(run.getContext());
+  int64_t all = count();
+  llvm::BitVector unused(run.getNumArguments());
+  SmallVector<Value> values;
+  SmallVector<DictionaryAttr> attributes;
+  for (int64_t number = 0; number < all; ++number) {
+    if (run.getArgument(number).use_empty()) {
+      unused.set(number);
+      continue;
+    }
+    DictionaryAttr attribute =
+        builder.getDictionaryAttr(builder.getNamedAttr(kPackedAttr, builder.getI64IntegerAttr(values.size())));
+    run.setArgAttrs(number, attribute);
+    attributes.push_back(attribute);
+    values.push_back(terminator.getOperand(number));
+  }
+  (void)run.eraseArguments(unused);
+  terminator->setOperands(values);
+  prepare.setFunctionType(builder.getFunctionType(prepare.getArgumentTypes(), ValueRange(values).getTypes()));
+  prepare.setAllResultAttrs(attributes);
+}
+
+/// Makes the body say what its kernels read: transformed weights, or an ungrouped convolution.
+static void rewriteAnchor(GroupOp group, const Packing &packing) {
+  auto conv = dyn_cast_or_null<Conv2dOp>(group.getAnchor());
+  if (!conv)
+    return;
+  if (packing.expandGroups)
+    conv.setGroups(1);
+  if (!packing.winograd)
+    return;
+  OpBuilder builder(conv);
+  auto winograd =
+      WinogradConv2dOp::create(builder, conv.getLoc(), conv.getResult().getType(), conv.getInput(), conv.getWeight(),
+                               conv.getBias(), conv.getPaddingAttr(), conv.getPrecisionAttr(), conv.getPathAttr());
+  conv.replaceAllUsesWith(winograd.getResult());
+  conv.erase();
+}
+
+namespace {
+struct Schedule : impl::ScheduleBase<Schedule> {
+  using ScheduleBase::ScheduleBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareFunction);
+    auto run = module.lookupSymbol<func::FuncOp>(kRunFunction);
+    const TargetModel *model = findTargetModel(target);
+    if (!prepare || !run || !model) {
+      module.emitError() << (model ? "there are no functions 'prepare' and 'run' to schedule: hoist makes them"
+                                   : "there is no target '" + target + "'");
+      return signalPassFailure();
+    }
+    SmallVector<StringRef> names(isas.begin(), isas.end());
+    if (names.empty())
+      llvm::append_range(names, model->isas());
+    for (StringRef name : names)
+      if (!llvm::is_contained(model->isas(), name)) {
+        module.emitError() << "target '" << target << "' has no instruction set '" << name << "'; it has "
+                           << llvm::join(model->isas(), ", ");
+        return signalPassFailure();
+      }
+
+    Packer packer(prepare, run);
+    for (GroupOp group : run.getBody().front().getOps<GroupOp>())
+      pack(group, *model, packer);
+    packer.finish();
+    for (GroupOp group : run.getBody().front().getOps<GroupOp>())
+      if (failed(schedule(group, *model, names)))
+        return signalPassFailure();
+  }
+
+private:
+  void pack(GroupOp group, const TargetModel &model, Packer &packer) {
+    // All answers first: the target is asked about the group as it was laid out.
+    SmallVector<std::pair<unsigned, Packing>> packings;
+    for (auto [number, operand] : llvm::enumerate(group.getInputs()))
+      if (isPacked(operand))
+        packings.emplace_back(number, model.packing(group, number, exact));
+    for (const auto &[number, packing] : packings) {
+      auto conv = dyn_cast_or_null<Conv2dOp>(group.getAnchor());
+      int64_t groups = conv && packing.expandGroups ? conv.getGroups() : 1;
+      BlockArgument argument = packer.packed(cast<BlockArgument>(group.getInputs()[number]), packing, groups);
+      group->setOperand(number, argument);
+      group.getBlock().getArgument(number).setType(argument.getType());
+      rewriteAnchor(group, packing);
+    }
+  }
+
+  LogicalResult schedule(GroupOp group, const TargetModel &model, ArrayRef<StringRef> names) {
+    SmallVector<NamedAttribute> schedules;
+    StringRef algorithm;
+    for (StringRef name : names) {
+      auto schedule = dyn_cast_or_null<ScheduleAttrInterface>(model.schedule(group, name, exact));
+      if (!schedule)
+        return group.emitError() << "target '" << target << "' cannot compute '" << group.getPath()
+                                 << "', a group of kind " << group.getKind() << ", on " << name;
+      if (!algorithm.empty() && schedule.algorithmName() != algorithm)
+        return group.emitError() << "'" << group.getPath() << "' would be computed by " << schedule.algorithmName()
+                                 << " on " << name << " and by " << algorithm << " elsewhere";
+      algorithm = schedule.algorithmName();
+      schedules.emplace_back(StringAttr::get(&getContext(), name), schedule);
+    }
+    group.setSchedulesAttr(DictionaryAttr::get(&getContext(), schedules));
+    return success();
+  }
+};
+} // namespace
+
+} // namespace cnn
