@@ -171,7 +171,7 @@ llvm::Error Loaded::openSession(int64_t maxBatch, int threads) {
     return llvm::createStringError("there is no memory for a session of " + std::to_string(bytes) + " bytes");
   // Without a size the initialization says which argument is out of range.
   sessionMemory = memory ? std::move(*memory) : std::move(*HugeMemory::allocate(1 << 16));
-  api->session = reinterpret_cast<cnn_session *>(api->session);
+  api->session = reinterpret_cast<cnn_session *>(sessionMemory.data());
   cnn_session_options options = {sizeof options, maxBatch, threads, nullptr};
   if (llvm::Error error = check(api->sessionInit(api->session, api->model, &options)))
     return error;

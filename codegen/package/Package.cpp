@@ -66,6 +66,8 @@ Expected<PackageResult> cnn::writePackage(const Program &program, const PackageO
 
   if (std::error_code code = llvm::sys::fs::create_directories(options.folder))
     return llvm::createStringError("cannot create the folder '" + options.folder + "': " + code.message());
+  if (!llvm::sys::fs::is_directory(options.folder))
+    return llvm::createStringError("cannot create the folder '" + options.folder + "': there is a file of that name");
   PackageResult result;
   result.weightsHash = weights->hash;
   result.weightsEmbedded = embedded && program.weightsBytes != 0;

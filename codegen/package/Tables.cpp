@@ -13,6 +13,7 @@
 #include "llvm/Linker/Linker.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
 
 using namespace cnn;
 using llvm::ArrayRef;
@@ -162,6 +163,8 @@ std::vector<std::string> cnn::apiSymbols(const Program &program, bool forTools) 
 
 llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const TablesOptions &options) {
   auto machine = cpu::createTargetMachine(cpu::Isa::Sse);
+  // The runtime asks for the CPU's features in inline assembly.
+  LLVMInitializeX86AsmParser();
   if (!machine)
     return machine.takeError();
   llvm::LLVMContext context;
