@@ -1,14 +1,16 @@
 // The 3x3 and 1x1 convolutions of ResNet-50 at batch 1 on one thread, each with bias and relu and, where the network
 // has it, the residual: time, and share of the FMA rate that this machine reaches. Weights are cold, as in a network:
 // every call takes another copy from a pool larger than the last-level cache. Calls of all shapes are interleaved and
-// the best of many counts.
+// the best of many counts. The share counts the multiply-adds of the direct method, those of padding included.
 //
-//   conv_bench [--isa NAME] [--rounds N] [--filter TEXT] [--sweep] [--tile ROWSxCOLUMNSxBLOCKS] [--unroll N]
-//   [--prefetch BYTES]
-//              [--prefetch-next 0|1] [--weights-outer 0|1] [--unit-tiles N] [--assembly] [--warm]
+//   conv_bench [--isa NAME] [--rounds N] [--warm] [--filter TEXT] [--shape C,SIZE,K,KERNEL,STRIDE[,planar|,depthwise]]
+//              [--winograd] [--sweep] [--tile ROWSxCOLUMNSxBLOCKS] [--unroll N] [--unit-tiles N] [--weights-outer 0|1]
+//              [--prefetch BYTES] [--prefetch-next 0|1] [--assembly]
 //
-// With --sweep every tile that the instruction set holds is tried on each shape that matches.
-#include "codegen/cpu/ConvKernel.h"
+// With --sweep every tile that the instruction set holds is tried on each shape that matches. With --winograd the 3x3
+// convolutions of stride 1 are computed by F(4x4, 3x3), and the time of the three kernels is given.
+#include "codegen/cpu/DepthwiseKernel.h"
+#include "codegen/cpu/WinogradKernels.h"
 #include "test/unit/codegen/cpu/KernelJit.h"
 
 #include <algorithm>
@@ -110,21 +112,16 @@ Epilogue epilogueOf(bool residual) {
   };
 }
 
-/// One kernel with its data, timed again and again.
+/// A convolution with its data, timed again and again.
 class Trial {
 public:
-  Trial(const Layer &layer, const ConvTile &tile, Isa isa, const Floats &pool, const Floats &images)
-      : layer(layer), tile(tile), pool(pool), images(images),
-        jit(isa,
-            [&](KernelBuilder &b) {
-              ConvOperands operands{.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5};
-              if (layer.residual)
-                operands.residuals = {3};
-              info = buildConvKernel(b, "conv", layer.problem, tile, operands, epilogueOf(layer.residual));
-            }),
-        function(jit.lookup("conv")) {
+  Trial(const Layer &layer, const ConvTile &tile, bool winograd, Isa isa, const Floats &pool, const Floats &images)
+      : layer(layer), tile(tile), pool(pool), images(images), jit(isa, [&](KernelBuilder &b) { build(b, winograd); }) {
     const ConvProblem &p = layer.problem;
-    weightFloats = p.outputs * p.channels * p.kernelHeight * p.kernelWidth;
+    for (const KernelInfo &info : infos)
+      functions.push_back(jit.lookup(info.symbol));
+    kernelSeconds.assign(infos.size(), 1e9);
+    weightFloats = p.outputs * p.channels / p.groups * (winograd ? 36 : p.kernelHeight * p.kernelWidth);
     inputFloats = p.channels * p.height * p.width;
     outputFloats = p.outputs * p.outHeight * p.outWidth;
   }
@@ -133,15 +130,25 @@ public:
     if (!warm && (next += weightFloats) + weightFloats > pool.size())
       next = 0;
     char *input = images.bytes(), *residual = input + 4 * inputFloats;
-    char *output = residual + (layer.residual ? 4 * outputFloats : 0);
+    char *output = residual + (layer.residual ? 4 * outputFloats : 0), *weights = pool.bytes() + 4 * next;
     // The output's memory was last used some layers ago, the residual more lately, and the input has just been written.
     int64_t used = inputFloats + (layer.residual ? 2 : 1) * outputFloats;
     for (int64_t i = used - 16; i >= 0; i -= 16)
       images[i] += 0.0f;
-    double start = seconds();
-    runKernel(function, {input, pool.bytes() + 4 * next, pool.bytes(), residual, output}, {0, 0, 0, 0, 0}, 1,
-              info.unitsPerImage);
-    best = std::min(best, seconds() - start);
+    char *transformed = output + 4 * outputFloats;
+    char *products = transformed + winogradSizes(layer.problem).inputBytes;
+    std::vector<std::vector<char *>> operands = {{input, weights, pool.bytes(), residual, output}};
+    if (infos.size() == 3)
+      operands = {
+          {input, transformed}, {transformed, weights, products}, {products, nullptr, pool.bytes(), residual, output}};
+    double start = seconds(), last = start;
+    for (size_t i = 0; i < infos.size(); ++i) {
+      runKernel(functions[i], operands[i], {0, 0, 0, 0, 0}, 1, infos[i].unitsPerImage);
+      double now = seconds();
+      kernelSeconds[i] = std::min(kernelSeconds[i], now - last);
+      last = now;
+    }
+    best = std::min(best, last - start);
   }
 
   double gflops() const { return 2e-9 * layer.problem.multiplyAdds() / best; }
@@ -149,11 +156,31 @@ public:
   Layer layer;
   ConvTile tile;
   const Floats &pool, &images;
-  KernelInfo info;
+  std::vector<KernelInfo> infos;
   KernelJit jit;
-  KernelFunction function;
+  std::vector<KernelFunction> functions;
+  std::vector<double> kernelSeconds;
   int64_t weightFloats, inputFloats, outputFloats, next = 0;
   double best = 1e9;
+
+private:
+  void build(KernelBuilder &b, bool winograd) {
+    const ConvProblem &p = layer.problem;
+    ConvOperands operands{.input = 0, .weights = 1, .bias = 2, .output = 4, .count = 5};
+    if (layer.residual)
+      operands.residuals = {3};
+    Epilogue epilogue = epilogueOf(layer.residual);
+    if (winograd) {
+      infos.push_back(buildWinogradInputKernel(b, "input", p, {.input = 0, .output = 1, .count = 2}));
+      infos.push_back(
+          buildWinogradProductKernel(b, "product", p, tile, {.input = 0, .weights = 1, .output = 2, .count = 3}));
+      infos.push_back(buildWinogradOutputKernel(b, "output", p, operands, epilogue));
+    } else if (p.groups > 1) {
+      infos.push_back(buildDepthwiseKernel(b, "conv", p, operands, epilogue));
+    } else {
+      infos.push_back(buildConvKernel(b, "conv", p, tile, operands, epilogue));
+    }
+  }
 };
 
 std::string tileName(const ConvTile &t) {
@@ -178,7 +205,8 @@ int main(int argc, char **argv) {
     }
   int rounds = 40;
   std::string filter;
-  bool sweep = false, assembly = false, warm = false;
+  std::vector<Layer> layers = resnet50();
+  bool sweep = false, winograd = false, assembly = false, warm = false;
   std::vector<std::pair<std::string, std::string>> overrides;
   for (int i = 1; i < argc; ++i) {
     std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
@@ -186,6 +214,8 @@ int main(int argc, char **argv) {
       sweep = true;
     else if (name == "--assembly")
       assembly = true;
+    else if (name == "--winograd")
+      winograd = true;
     else if (name == "--warm")
       warm = true;
     else {
@@ -196,7 +226,17 @@ int main(int argc, char **argv) {
         rounds = atoi(value.c_str());
       else if (name == "--filter")
         filter = value;
-      else
+      else if (name == "--shape") {
+        long c, size, k, kernel, stride;
+        if (sscanf(value.c_str(), "%ld,%ld,%ld,%ld,%ld", &c, &size, &k, &kernel, &stride) != 5) {
+          fprintf(stderr, "--shape wants CHANNELS,SIZE,OUTPUTS,KERNEL,STRIDE\n");
+          return 2;
+        }
+        layers = {{conv(c, size, k, kernel, stride), 1, false}};
+        layers[0].problem.planarInput = value.ends_with(",planar");
+        if (value.ends_with(",depthwise"))
+          layers[0].problem.groups = c;
+      } else
         overrides.emplace_back(name, value);
     }
   }
@@ -227,17 +267,20 @@ int main(int argc, char **argv) {
   Floats pool(sweep ? 24 << 20 : 48 << 20, 1e-3f), images(8 << 20, 0.5f);
   Peak peak(isa);
   std::vector<std::unique_ptr<Trial>> trials;
-  for (const Layer &layer : resnet50()) {
+  for (const Layer &layer : layers) {
     if (!filter.empty() && layerName(layer.problem).find(filter) == std::string::npos)
       continue;
-    ConvTile chosen = adjust(chooseTile(layer.problem, isa));
-    trials.push_back(std::make_unique<Trial>(layer, chosen, isa, pool, images));
+    const ConvProblem &p = layer.problem;
+    if (winograd && (p.kernelHeight != 3 || p.kernelWidth != 3 || p.strideY != 1 || p.strideX != 1 || p.groups != 1))
+      continue;
+    ConvProblem tiled = winograd ? winogradSizes(p).product : p;
+    trials.push_back(std::make_unique<Trial>(layer, adjust(chooseTile(tiled, isa)), winograd, isa, pool, images));
     if (!sweep)
       continue;
-    for (const ConvTile &tile : candidateTiles(layer.problem, isa)) {
+    for (const ConvTile &tile : candidateTiles(tiled, isa)) {
       ConvTile other = adjust(tile);
       if (tile.rows * tile.columns * tile.blocks * 2 >= isaInfo(isa).registers / isaInfo(isa).registersPerBlock)
-        trials.push_back(std::make_unique<Trial>(layer, other, isa, pool, images));
+        trials.push_back(std::make_unique<Trial>(layer, other, winograd, isa, pool, images));
     }
   }
   if (assembly)
@@ -262,6 +305,9 @@ int main(int argc, char **argv) {
     printf("%-20s %5d %-28s %8.1f %8.1f %5.1f%% %6d %4.0fms %4zuK\n", layerName(t->layer.problem).c_str(),
            t->layer.count, tileName(t->tile).c_str(), t->best * 1e6, t->gflops(), 100 * t->gflops() / peak.gflops(),
            int(countSpills(t->jit.assembly())), t->jit.milliseconds(), t->jit.codeBytes() >> 10);
+    if (winograd)
+      printf("%-20s input %.1f us, product %.1f, output %.1f\n", "", t->kernelSeconds[0] * 1e6,
+             t->kernelSeconds[1] * 1e6, t->kernelSeconds[2] * 1e6);
     time += t->layer.count * t->best;
     work += t->layer.count * 2e-9 * t->layer.problem.multiplyAdds();
     build += t->jit.milliseconds(), code += t->jit.codeBytes();
