@@ -45,8 +45,8 @@ InitialState::Distribution InitialState::training(Operation *state) {
 }
 
 InitialState::Distribution InitialState::random(Operation *state, OpOperand *batchNormUse) {
-  Distribution start = training(state);
   ArrayRef<int64_t> shape = typeOf(state).getShape();
+  auto init = state->getAttrOfType<InitAttr>("init");
   if (isa<CounterOp>(state))
     return {Distribution::Constant};
   if (batchNormUse) {
@@ -55,13 +55,10 @@ InitialState::Distribution InitialState::random(Operation *state, OpOperand *bat
       return {Distribution::Uniform, 0.8, 1.2};
     return {Distribution::Normal, 0, 0.1};
   }
-  if (shape.size() < 2)
-    return {Distribution::Uniform, -0.1, 0.1};
-  if (start.kind == Distribution::Constant || !state->hasAttr("init")) {
-    double limit = std::sqrt(6 / fanIn(shape));
-    return {Distribution::Uniform, -limit, limit};
-  }
-  return start;
+  if (init && (init.getKind() == Initializer::Uniform || init.getKind() == Initializer::Normal))
+    return training(state);
+  double limit = shape.size() < 2 ? 0.1 : std::sqrt(6 / fanIn(shape));
+  return {Distribution::Uniform, -limit, limit};
 }
 
 InitialState::InitialState(ModuleOp network, uint64_t seed, Start start, unsigned threads)

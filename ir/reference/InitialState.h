@@ -18,12 +18,13 @@ namespace cnn::reference {
 enum class Start {
   /// As its initializer says. Without one: parameters as He et al. 2015 from rank 2 on, all else zeros.
   Training,
-  /// As Training, but all that training starts with a constant is varied, so that every value matters. By what the
-  /// variable is to
-  /// the operations of @infer that take it: batch norm's scale and variance uniform in [0.8, 1.2), its offset and mean
-  /// normal(0, 0.1); any other of rank 1 or 0 uniform in [-0.1, 0.1); without an initializer or with a constant one and
-  /// of rank 2
-  /// and more, uniform in [-l, l) with l = sqrt(6 / fan_in), whose variance is He's. Counters start at zero.
+  /// Quick, and so that every value matters, none being a constant but counters, which start at zero. By what the
+  /// variable is
+  /// to the operation that takes it: batch norm's scale and variance uniform in [0.8, 1.2), its offset and mean
+  /// normal(0, 0.1).
+  /// An initializer `uniform` or `normal` is obeyed. Any other of rank 0 or 1 is uniform in [-0.1, 0.1), from rank 2 on
+  /// uniform in
+  /// [-l, l) with l = sqrt(6 / fan_in), whose variance is He's.
   Random,
 };
 

@@ -49,7 +49,9 @@ static Tensor reduce(ReduceOp op, const Application &at) {
   const Tensor &x = at.operand(0);
   ReduceKind kind = op.getKind();
   double infinity = std::numeric_limits<double>::infinity();
-  Tensor result(at.shape, kind == ReduceKind::Max ? -infinity : kind == ReduceKind::Min ? infinity : 0);
+  Tensor result = Tensor::filled(at.shape, kind == ReduceKind::Max   ? -infinity
+                                           : kind == ReduceKind::Min ? infinity
+                                                                     : 0);
   // What a step along an axis of the input adds to the index of the result: 0 along the dropped ones.
   Shape strides(x.rank(), 0), kept = rowMajorStrides(at.shape), index(x.rank(), 0);
   for (int64_t dim = 0, k = 0; dim < x.rank(); ++dim)

@@ -14,7 +14,7 @@ static constexpr int64_t kOutside = -1;
 
 /// result[i0, .., in] = input[sum of tables[k][ik]], or `outside` where one of them is outside.
 static Tensor gather(const Shape &shape, const Tensor &input, ArrayRef<AxisTable> tables, double outside = 0) {
-  Tensor result(shape, outside);
+  Tensor result = Tensor::filled(shape, outside);
   double *out = result.data();
   if (shape.empty()) {
     *out = input.values[0];

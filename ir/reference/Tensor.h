@@ -37,9 +37,13 @@ struct Tensor {
 
   /// A scalar 0.
   Tensor() = default;
-  explicit Tensor(llvm::ArrayRef<int64_t> shape, double value = 0) : shape(shape), values(elementCount(shape), value) {}
+  /// Zeros.
+  explicit Tensor(llvm::ArrayRef<int64_t> shape) : shape(shape), values(elementCount(shape)) {}
   /// `values` must have as many elements as the shape.
   Tensor(llvm::ArrayRef<int64_t> shape, std::vector<double> values) : shape(shape), values(std::move(values)) {}
+  static Tensor filled(llvm::ArrayRef<int64_t> shape, double value) {
+    return Tensor(shape, std::vector<double>(elementCount(shape), value));
+  }
   template <typename Number> static Tensor from(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<Number> numbers) {
     return Tensor(shape, std::vector<double>(numbers.begin(), numbers.end()));
   }
