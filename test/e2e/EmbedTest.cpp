@@ -1,0 +1,169 @@
+// What users do with a package: compile C99 and C++ against its header, link it statically and dynamically, by hand,
+// through pkg-config and CMake; two networks in one program; weights apart, and wrong ones; a forced instruction set;
+// the smoke test.
+#include "test/unit/codegen/package/TinyProgram.h"
+
+#include "codegen/cpu/Isa.h"
+#include "codegen/package/Package.h"
+#include "runtime/host/File.h"
+
+#include "llvm/Support/FileSystem.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+
+using namespace cnn;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+namespace {
+
+const std::string kC = "gcc -std=c99 -pedantic -Wall -Wextra -Werror -O1";
+const std::string kCxx = "g++ -std=c++11 -x c++ -pedantic -Wall -Wextra -Werror -O1";
+
+class Embed : public testing::Test {
+protected:
+  llvm::SmallString<64> path;
+  tiny::Options tinyOptions, otherOptions;
+
+  Embed() {
+    EXPECT_FALSE(llvm::sys::fs::createUniqueDirectory("cnn-e2e", path));
+    otherOptions.name = "other";
+    otherOptions.steps = 4;
+    otherOptions.firstWeight = 2;
+    otherOptions.twoOutputs = true;
+  }
+  ~Embed() override { llvm::sys::fs::remove_directories(path); }
+
+  void build(const tiny::Options &options, PackageOptions::Weights weights = PackageOptions::Weights::Automatic) {
+    auto result = writePackage(tiny::makeProgram(options), {path.str().str(), weights});
+    if (!result)
+      FAIL() << llvm::toString(result.takeError());
+  }
+
+  /// What a command prints, in the package's folder; both streams. `status` is its exit status.
+  std::string run(const std::string &command, int status = 0) {
+    std::string full = fmt::format("cd {} && ( {} ) 2>&1", path.str().str(), command), output;
+    FILE *pipe = popen(full.c_str(), "r");
+    for (int c; (c = fgetc(pipe)) != EOF;)
+      output += static_cast<char>(c);
+    int code = pclose(pipe);
+    EXPECT_EQ(WEXITSTATUS(code), status) << command << "\n" << output;
+    return output;
+  }
+  static std::string program(const char *name) { return std::string(CNN_SOURCE_DIR "/test/e2e/programs/") + name; }
+
+  /// What programs/one.c prints.
+  std::string wanted(const std::string &isa, const tiny::Options &options) {
+    std::vector<float> x(3 * tiny::kImage);
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<float>(i % 13);
+    auto y = tiny::expected(options, 3, x.data()).y;
+    return fmt::format("{} {:.1f}\n", isa, std::accumulate(y.begin(), y.end(), 0.0));
+  }
+  static std::string bestIsa(const tiny::Options &options) {
+    for (const std::string &isa : options.isas)
+      if (cpu::hostSupports(*cpu::parseIsa(isa)))
+        return isa;
+    return "";
+  }
+};
+
+TEST_F(Embed, C99AndCxxStaticAndShared) {
+  build(tinyOptions);
+  for (const std::string &compiler : {kC, kCxx})
+    for (const char *library : {"-x none libtiny.a", "-x none -L. -ltiny -Wl,-rpath,."}) {
+      run(fmt::format("{} {} -I. {} -o one", compiler, program("one.c"), library));
+      EXPECT_EQ(run("./one"), wanted(bestIsa(tinyOptions), tinyOptions)) << compiler << " " << library;
+    }
+}
+
+TEST_F(Embed, TwoNetworksInOneProgramAndEightThreadsOnEachModel) {
+  build(tinyOptions);
+  build(otherOptions);
+  run(kC + " " + program("two.c") + " -I. libtiny.a libother.a -pthread -o two");
+  std::vector<float> x(tiny::kImage), bias(tiny::kPlanes);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(i % 13);
+  std::iota(bias.begin(), bias.end(), 0.0f);
+  tiny::Result first = tiny::expected(tinyOptions, 1, x.data());
+  tiny::Result second = tiny::expected(otherOptions, 1, x.data(), bias.data());
+  auto sum = [](const std::vector<float> &values) { return std::accumulate(values.begin(), values.end(), 0.0); };
+  EXPECT_EQ(run("./two"), fmt::format("{:.1f} {:.1f} {:.1f}\n", sum(first.y), sum(second.y), sum(second.sums)));
+}
+
+TEST_F(Embed, TheEnvironmentForcesAnInstructionSet) {
+  build(tinyOptions);
+  run(kC + " " + program("one.c") + " -I. libtiny.a -o one");
+  for (const std::string &isa : tinyOptions.isas)
+    if (cpu::hostSupports(*cpu::parseIsa(isa)))
+      EXPECT_EQ(run("CNN_ISA=" + isa + " ./one"), wanted(isa, tinyOptions));
+    else
+      EXPECT_THAT(run("CNN_ISA=" + isa + " ./one", 1), StartsWith("error 7: "));
+  EXPECT_THAT(run("CNN_ISA=neon ./one", 1), StartsWith("error 6: "));
+}
+
+TEST_F(Embed, WeightsApartAreCheckedBeforeUse) {
+  build(tinyOptions, PackageOptions::Weights::Separate);
+  run(kC + " " + program("one.c") + " -I. libtiny.a -o one");
+  EXPECT_EQ(run("./one tiny.weights"), wanted(bestIsa(tinyOptions), tinyOptions));
+  EXPECT_THAT(run("./one -", 1), StartsWith("error 8: "));
+  EXPECT_THAT(run("./one missing", 1), StartsWith("error 9: "));
+  EXPECT_THAT(run("head -c 100 tiny.weights > short && ./one short", 1), StartsWith("error 10: "));
+  EXPECT_THAT(run("cp tiny.weights bad && printf x | dd of=bad bs=1 conv=notrunc status=none && ./one bad", 1),
+              StartsWith("error 11: "));
+  EXPECT_THAT(
+      run("cp tiny.weights bad && printf x | dd of=bad bs=1 seek=4100 conv=notrunc status=none && ./one bad", 1),
+      StartsWith("error 12: "));
+  // The weights of another network of the same size.
+  tiny::Options changed = tinyOptions;
+  changed.name = "changed";
+  changed.firstWeight = 3;
+  build(changed, PackageOptions::Weights::Separate);
+  EXPECT_THAT(run("./one changed.weights", 1), StartsWith("error 12: "));
+  // A library with its weights inside takes a file with the same weights too.
+  build(tinyOptions, PackageOptions::Weights::Embedded);
+  run(kC + " " + program("one.c") + " -I. libtiny.a -o one");
+  EXPECT_EQ(run("./one -"), wanted(bestIsa(tinyOptions), tinyOptions));
+  EXPECT_EQ(run("./one tiny.weights"), wanted(bestIsa(tinyOptions), tinyOptions));
+  EXPECT_THAT(run("./one changed.weights", 1), StartsWith("error 12: "));
+}
+
+TEST_F(Embed, TheSmokeTestBuildsAndRuns) {
+  build(tinyOptions);
+  build(otherOptions, PackageOptions::Weights::Separate);
+  const std::string isa = bestIsa(tinyOptions);
+  for (const std::string &compiler : {kC, kCxx}) {
+    run(compiler + " tiny_smoke_test.c -I. -x none libtiny.a -o smoke");
+    EXPECT_EQ(run("./smoke"), "tiny runs on " + isa + "\n");
+    run(compiler + " other_smoke_test.c -I. -x none libother.a -o smoke");
+    EXPECT_EQ(run("./smoke other.weights"), "other runs on " + isa + "\n");
+    EXPECT_THAT(run("./smoke", 1), HasSubstr("the weights are not in the library"));
+  }
+}
+
+TEST_F(Embed, PkgConfigFindsThePackage) {
+  if (std::system("pkg-config --version >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "SKIP pkg-config is not installed";
+  build(tinyOptions);
+  run(kC + " " + program("one.c") + " $(PKG_CONFIG_PATH=. pkg-config --cflags --libs tiny) -o one");
+  EXPECT_EQ(run("LD_LIBRARY_PATH=. ./one"), wanted(bestIsa(tinyOptions), tinyOptions));
+}
+
+TEST_F(Embed, CMakeFindsThePackage) {
+  build(tinyOptions);
+  std::ofstream(path.str().str() + "/CMakeLists.txt")
+      << "cmake_minimum_required(VERSION 3.13)\nproject(user C)\nfind_package(tiny CONFIG REQUIRED)\n"
+      << "foreach(kind static shared)\n  add_executable(${kind} " << program("one.c") << ")\n"
+      << "  target_link_libraries(${kind} tiny::${kind})\nendforeach()\n";
+  run("cmake -G Ninja -B user -Dtiny_DIR=$PWD . && ninja -C user");
+  for (const char *kind : {"static", "shared"})
+    EXPECT_EQ(run(fmt::format("user/{}", kind)), wanted(bestIsa(tinyOptions), tinyOptions));
+}
+
+} // namespace
