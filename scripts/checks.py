@@ -57,7 +57,7 @@ def check_lines():
         for found in re.finditer(r"--?check-prefix(?:es)?[= ]([\w,-]+)", runs):
             prefixes |= set(found.group(1).split(","))
         for number, line in enumerate(text, 1):
-            found = re.match(r"\s*(?://|#|;)\s*([A-Z][A-Z0-9_-]*)(:?)(?:\{LITERAL\}:)?(\s|$)", line)
+            found = re.match(r"\s*(?://|#|;)?\s*([A-Z][A-Z0-9_-]*)(:?)(?:\{LITERAL\}:)?(\s|$)", line)
             if not found:
                 continue
             word, colon = found.group(1), found.group(2)

@@ -46,6 +46,7 @@ config.substitutions += [
     ("%source", config.cnn_source),
     ("%shared", config.cnn_shared),
     ("%python", sys.executable),
+    ("%exits", f"{sys.executable} {config.cnn_source}/test/lit/exits.py"),
     ("%cc", shutil.which("gcc") or config.llvm_bin + "/clang"),
     ("%cxx", shutil.which("g++") or config.llvm_bin + "/clang++"),
 ]

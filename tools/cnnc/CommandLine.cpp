@@ -1,6 +1,8 @@
 // Parses a subcommand's arguments against its declaration; CommandLine.h has the contract.
 #include "tools/cnnc/CommandLine.h"
 
+#include "frontend/Diagnostics.h"
+
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/Twine.h"
@@ -10,19 +12,6 @@
 using namespace llvm;
 
 namespace cnn {
-
-StringRef nearest(StringRef word, ArrayRef<StringRef> candidates) {
-  StringRef best;
-  unsigned bestDistance = static_cast<unsigned>(std::max<size_t>((word.size() + 1) / 3, 1)) + 1;
-  for (StringRef candidate : candidates) {
-    unsigned distance = word.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
 
 void CommandLine::positional(StringRef placeholder, std::string &value, StringRef help) {
   argument = Option{placeholder.str(), placeholder.str(), help.str(), false, [&value](StringRef text) {
@@ -112,10 +101,8 @@ std::optional<int> CommandLine::parse(ArrayRef<std::string> arguments, raw_ostre
       SmallVector<StringRef> known{"help"};
       for (const Option &candidate : options)
         known.push_back(candidate.name);
-      StringRef hint = nearest(name, known);
-      return misuse("unknown option '" + word.split('=').first + "'" +
-                        (hint.empty() ? Twine() : "; did you mean '--" + Twine(hint) + "'?"),
-                    errors);
+      std::string spelt = didYouMean(name, known);
+      return misuse("unknown option '" + word.split('=').first + "'" + spelt, errors);
     }
     if (!seen.insert(name).second && !option->repeats)
       return misuse("'--" + name + "' is given twice", errors);

@@ -18,9 +18,6 @@ namespace cnn {
 /// What a program that was used wrongly returns.
 inline constexpr int kUsageError = 2;
 
-/// The candidate nearest to `word`, or an empty string when none is near enough to be meant.
-llvm::StringRef nearest(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef> candidates);
-
 class CommandLine {
 public:
   /// `command` as the user types it, such as `cnnc run`; the values that options set must outlive parse().

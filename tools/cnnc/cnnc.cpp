@@ -1,8 +1,10 @@
 // The compiler's command line: finds the subcommand and hands it the rest.
+#include "frontend/Diagnostics.h"
 #include "tools/cnnc/CommandLine.h"
 #include "tools/cnnc/Commands.h"
 
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace {
@@ -28,7 +30,7 @@ void printHelp(llvm::raw_ostream &stream) {
             "where "
             "a file holds several.\n\n";
   for (const Command &command : kCommands)
-    stream << "  " << llvm::left_justify(command.name, 9) << command.summary << "\n";
+    stream << llvm::formatv("  {0,-9}{1}", command.name, command.summary) << "\n";
   stream << "\n'cnnc COMMAND --help' lists a command's options.\n";
 }
 
@@ -55,10 +57,7 @@ int main(int argc, char **argv) {
       return command.run(llvm::ArrayRef(arguments).drop_front());
     names.push_back(command.name);
   }
-  llvm::StringRef hint = cnn::nearest(name, names);
-  llvm::errs() << "cnnc: unknown command '" << name << "'";
-  if (!hint.empty())
-    llvm::errs() << "; did you mean '" << hint << "'?";
-  llvm::errs() << "\nUsage: 'cnnc --help' lists the commands.\n";
+  llvm::errs() << "cnnc: unknown command '" << name << "'" << cnn::didYouMean(name, names)
+               << "\nUsage: 'cnnc --help' lists the commands.\n";
   return cnn::kUsageError;
 }

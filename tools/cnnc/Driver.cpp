@@ -1,0 +1,147 @@
+// Loads networks for the subcommands; Driver.h has the contract.
+#include "tools/cnnc/Driver.h"
+
+// #include "codegen/cpu/Cpu.h"
+#include "frontend/Frontend.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
+
+#include <cstdlib>
+
+using namespace mlir;
+
+namespace cnn {
+
+bool useColour() {
+  const char *noColour = std::getenv("NO_COLOR");
+  return llvm::sys::Process::StandardErrHasColors() && (!noColour || !*noColour);
+}
+
+int fail(const llvm::Twine &message) {
+  if (useColour())
+    llvm::errs() << "\033[1;31merror:\033[0m " << message << "\n";
+  else
+    llvm::errs() << "error: " << message << "\n";
+  return 1;
+}
+
+void NetworkOptions::declare(CommandLine &line) {
+  line.positional("NET", net, "FILE.cnn, or FILE.cnn:NAME where the file holds several networks");
+  line.list("shape", "INPUT=1x3x224x224", shapes, "another shape for an input; the batch may be left out");
+  line.list("outputs", "NAME,...", outputs, "only these outputs; what they don't need is dropped");
+}
+
+namespace {
+
+/// `image=3x224x224` or `3x224x224` for the input without a name in the option; false when it is no shape.
+bool parseShape(StringRef text, std::pair<std::string, std::vector<int64_t>> &shape) {
+  auto [name, extents] = text.contains('=') ? text.split('=') : std::pair(StringRef(), text);
+  shape.first = name.str();
+  SmallVector<StringRef> words;
+  extents.split(words, 'x');
+  for (StringRef word : words) {
+    int64_t extent = 0;
+    if (word == "N")
+      extent = ShapedType::kDynamic;
+    else if (word.getAsInteger(10, extent) || extent < 1)
+      return false;
+    shape.second.push_back(extent);
+  }
+  return !name.empty();
+}
+
+/// Keeps the outputs and only what they need, so that no weights are asked for in vain.
+LogicalResult selectOutputs(ModuleOp network, ArrayRef<std::string> names) {
+  PassManager passes(network.getContext());
+  passes.addPass(createSelectOutputs({llvm::to_vector(names)}));
+  if (failed(passes.run(network)))
+    return failure();
+  auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(infer.front().without_terminator())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  llvm::BitVector unused(infer.getNumArguments());
+  for (BlockArgument argument : infer.getArguments()) {
+    auto state = infer.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr);
+    if (!state || !argument.use_empty())
+      continue;
+    unused.set(argument.getArgNumber());
+    network.lookupSymbol(state)->erase();
+  }
+  return infer.eraseArguments(unused);
+}
+
+} // namespace
+
+std::string addTap(ModuleOp network, StringRef path) {
+  auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
+  auto terminator = infer.front().getTerminator();
+  Value tapped;
+  SmallVector<StringRef> paths;
+  for (Operation &op : infer.front().without_terminator()) {
+    if (getPath(&op).empty())
+      continue;
+    paths.push_back(getPath(&op));
+    if (getPath(&op) == path)
+      tapped = op.getResult(0);
+  }
+  if (!tapped)
+    return "the network has no layer '" + path.str() + "'" + didYouMean(path, paths) +
+           "; 'cnnc summary' lists the paths";
+  for (unsigned i = 0; i < infer.getNumResults(); ++i)
+    if (infer.getResultAttrOfType<StringAttr>(i, kOutputAttr).getValue() == path)
+      return "";
+  terminator->insertOperands(terminator->getNumOperands(), tapped);
+  Builder builder(network.getContext());
+  (void)infer.insertResult(infer.getNumResults(), tapped.getType(),
+                           builder.getDictionaryAttr(builder.getNamedAttr(kOutputAttr, builder.getStringAttr(path))));
+  return "";
+}
+
+OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
+  DialectRegistry registry;
+  registry.insert<CnnDialect, func::FuncDialect>();
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+
+  NetworkRequest request;
+  request.path = options.net;
+  // The last ':' stands before the network's name, unless the whole is a file.
+  if (size_t colon = options.net.rfind(':'); colon != std::string::npos && !llvm::sys::fs::exists(options.net)) {
+    request.path = options.net.substr(0, colon);
+    request.network = options.net.substr(colon + 1);
+  }
+  for (const std::string &text : options.shapes) {
+    std::pair<std::string, std::vector<int64_t>> shape;
+    if (!parseShape(text, shape)) {
+      fail("'--shape " + llvm::Twine(text) + "' is no shape; expected something like image=1x3x224x224");
+      return nullptr;
+    }
+    request.shapes.push_back(std::move(shape));
+  }
+  Diagnostics diagnostics;
+  OwningOpRef<ModuleOp> network = loadNetwork(context, request, diagnostics);
+  if (!network) {
+    diagnostics.render(llvm::errs(), useColour());
+    return nullptr;
+  }
+  SmallVector<std::string> outputs;
+  for (StringRef names : options.outputs)
+    for (StringRef name : llvm::split(names, ','))
+      outputs.push_back(name.str());
+  if (!outputs.empty() && failed(selectOutputs(*network, outputs)))
+    return nullptr;
+  std::string problem;
+  for (size_t i = 0; i < options.taps.size() && problem.empty(); ++i)
+    problem = addTap(*network, options.taps[i]);
+  if (!problem.empty()) {
+    fail(problem);
+    return nullptr;
+  }
+  return network;
+}
+
+} // namespace cnn

@@ -1,0 +1,37 @@
+// What the subcommands share: finding a network and its weights, and saying what is wrong.
+#pragma once
+
+#include "ir/CnnOps.h"
+#include "tools/cnnc/CommandLine.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cnn {
+
+/// Prints `error: message` and returns 1, the exit code of wrong input.
+int fail(const llvm::Twine &message);
+
+/// Whether messages may be coloured: a terminal, and NO_COLOR is not set.
+bool useColour();
+
+/// Which network, in which shape, with which outputs.
+struct NetworkOptions {
+  std::string net;
+  std::vector<std::string> shapes, outputs, taps;
+
+  void declare(CommandLine &line);
+};
+
+/// Loads and elaborates the network into `context`, which gets every dialect of the compiler. Null after a message on
+/// stderr.
+mlir::OwningOpRef<mlir::ModuleOp> loadNetwork(mlir::MLIRContext &context, const NetworkOptions &options);
+
+/// Makes the value of the layer at `path` an output of that name. Returns what is wrong, or an empty string.
+std::string addTap(mlir::ModuleOp network, llvm::StringRef path);
+
+} // namespace cnn

@@ -1,0 +1,151 @@
+// `cnnc explain`: what became of each layer, and why not more.
+#include "tools/cnnc/Commands.h"
+#include "tools/cnnc/Compile.h"
+#include "tools/cnnc/Driver.h"
+#include "tools/cnnc/Ports.h"
+#include "tools/cnnc/Table.h"
+#include "tools/cnnc/Target.h"
+
+#include "runtime/host/Json.h"
+
+using namespace mlir;
+
+namespace cnn {
+namespace {
+
+/// "conv2d (conv1), relu": the operations of the body, with the paths of those that are layers.
+std::string bodyText(GroupOp group) {
+  std::string text;
+  for (Operation &op : group.getBlock().without_terminator()) {
+    if (isa<ConstantOp>(op))
+      continue;
+    text += (text.empty() ? "" : ", ") + op.getName().stripDialect().str();
+    if (!getPath(&op).empty() && getPath(&op) != group.getPath())
+      text += " (" + getPath(&op).str() + ")";
+  }
+  return text;
+}
+
+/// "[N][C/16][H][W][16]"-like: outer extents and tiles in storage order.
+std::string layoutText(RankedTensorType type) {
+  LayoutAttr layout = getLayout(type);
+  if (!layout)
+    return "row-major";
+  std::string text;
+  for (int64_t extent : layout.storageShape(type.getShape()))
+    text += ShapedType::isDynamic(extent) ? "[N]" : "[" + std::to_string(extent) + "]";
+  return text;
+}
+
+std::string placementText(PlacementAttr placement) {
+  std::string text = stringifySegment(placement.getSegment()).str();
+  bool isNumbered = placement.getSegment() == Segment::Input || placement.getSegment() == Segment::Output;
+  text += isNumbered ? " " : " at ";
+  text += std::to_string(placement.getOffset());
+  if (placement.getSlice())
+    text += ", slice at " + std::to_string(placement.getSlice());
+  if (placement.getImageStride() && !isNumbered)
+    text += ", " + bytesText(placement.getImageStride()) + " an image";
+  return text;
+}
+
+struct Explanation {
+  std::string path, kind, operations;
+  std::vector<std::string> layouts, places, notes;
+  /// Instruction set, algorithm and tiles.
+  struct Choice {
+    std::string isa, algorithm, tiles;
+  };
+  std::vector<Choice> schedules;
+  bool elided;
+};
+
+Explanation explain(GroupOp group) {
+  Explanation result;
+  result.path = group.getPath().str();
+  result.kind = group.getKind().str();
+  result.operations = bodyText(group);
+  result.elided = group.getElided();
+  for (Value value : group.getOutputs()) {
+    auto type = cast<RankedTensorType>(value.getType());
+    result.layouts.push_back(typeText(type) + " as " + layoutText(type));
+  }
+  if (ArrayAttr placements = group.getPlacementsAttr())
+    for (auto [index, placement] : llvm::enumerate(placements.getAsRange<PlacementAttr>()))
+      result.places.push_back((index < group.getNumResults() ? "" : "scratch: ") + placementText(placement));
+  if (DictionaryAttr schedules = group.getSchedulesAttr())
+    for (NamedAttribute entry : schedules)
+      if (auto schedule = dyn_cast<ScheduleAttrInterface>(entry.getValue()))
+        result.schedules.push_back({entry.getName().str(), schedule.algorithmName().str(), schedule.describe()});
+  if (ArrayAttr notes = group.getNotesAttr())
+    for (StringAttr note : notes.getAsRange<StringAttr>())
+      result.notes.push_back(note.str());
+  return result;
+}
+
+void print(const Explanation &group) {
+  llvm::outs() << group.path << ": " << group.kind << (group.elided ? ", in place: nothing runs" : "") << "\n"
+               << "  computes:  " << group.operations << "\n";
+  for (const std::string &layout : group.layouts)
+    llvm::outs() << "  result:    " << layout << "\n";
+  for (const std::string &place : group.places)
+    llvm::outs() << "  memory:    " << place << "\n";
+  for (const Explanation::Choice &choice : group.schedules)
+    llvm::outs() << "  " << llvm::left_justify(choice.isa + ":", 11) << choice.algorithm
+                 << (choice.tiles.empty() ? "" : ", " + choice.tiles) << "\n";
+  for (const std::string &note : group.notes)
+    llvm::outs() << "  note:      " << note << "\n";
+}
+
+void write(host::JsonWriter &json, const Explanation &group) {
+  json.beginObject().member("path", group.path).member("kind", group.kind).member("operations", group.operations);
+  json.array("layouts", group.layouts).array("memory", group.places).member("in_place", group.elided);
+  json.key("schedules").beginObject();
+  for (const Explanation::Choice &choice : group.schedules)
+    json.key(choice.isa).beginObject().member("algorithm", choice.algorithm).member("tiles", choice.tiles).endObject();
+  json.endObject().array("notes", group.notes).endObject();
+}
+
+} // namespace
+
+int explainCommand(ArrayRef<std::string> arguments) {
+  NetworkOptions networkOptions;
+  std::string targetText = "cpu";
+  bool exact = false, json = false;
+  CommandLine line("cnnc explain",
+                   "Says of each group what was fused and why not more, its layout, algorithm and tiles.");
+  networkOptions.declare(line);
+  line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse) or cpu:ISA,...");
+  line.flag("exact", exact, "no Winograd");
+  line.flag("json", json, "print one line of JSON");
+  if (std::optional<int> code = line.parse(arguments))
+    return *code;
+  auto choice = TargetChoice::parse(targetText, /*all=*/true);
+  if (!choice)
+    return line.misuse(choice.error().message);
+  if (choice->isReference)
+    return line.misuse("target 'reference' decides nothing");
+  MLIRContext context;
+  OwningOpRef<ModuleOp> network = loadNetwork(context, networkOptions);
+  if (!network)
+    return 1;
+  OwningOpRef<ModuleOp> planned = runStages(*network, "plan", {llvm::to_vector(choice->isas), exact});
+  if (!planned)
+    return fail("the network cannot be compiled");
+  auto run = planned->lookupSymbol<func::FuncOp>(kRunFunction);
+  host::JsonWriter writer;
+  writer.beginObject().member("network", planned->getSymName().value_or("").str()).key("groups").beginArray();
+  for (auto [index, group] : llvm::enumerate(run.getOps<GroupOp>())) {
+    Explanation explanation = explain(group);
+    write(writer, explanation);
+    if (json)
+      continue;
+    llvm::outs() << (index ? "\n" : "");
+    print(explanation);
+  }
+  if (json)
+    llvm::outs() << writer.endArray().endObject().text() << "\n";
+  return 0;
+}
+
+} // namespace cnn

@@ -1,0 +1,52 @@
+// A network's named inputs and outputs, and how files become the one and the other become files.
+#pragma once
+
+#include "ir/CnnOps.h"
+#include "ir/reference/Tensor.h"
+#include "runtime/host/Preprocess.h"
+#include "runtime/host/Tensor.h"
+
+#include <string>
+#include <vector>
+
+namespace cnn {
+
+struct Port {
+  std::string name;
+  /// Dimension 0 is the batch when it is dynamic.
+  mlir::RankedTensorType type;
+  /// What a picture goes through before it is this input, or null.
+  mlir::ArrayAttr preprocess;
+};
+
+/// In the order of the function's arguments and results; state is left out.
+std::vector<Port> inputsOf(mlir::func::FuncOp function);
+std::vector<Port> outputsOf(mlir::func::FuncOp function);
+
+/// "f32[N, 3, 224, 224]", as the language writes it.
+std::string typeText(mlir::RankedTensorType type);
+
+/// The element type in host memory; nothing for types that files don't have.
+std::optional<host::DType> dtypeOf(mlir::Type elementType);
+
+/// The tensor rounded once to the element type, in row-major order.
+host::Tensor toHost(mlir::Type elementType, const reference::Tensor &tensor);
+
+/// `NAME=FILE` or `FILE` for the only port. Returns the index of the port and the file.
+host::Result<std::pair<size_t, std::string>> matchPort(llvm::StringRef argument, llvm::ArrayRef<Port> ports,
+                                                       llvm::StringRef kind);
+
+/// Reads the files of `--input`, `[NAME=]FILE` each, into one tensor an input. Several files of an input follow each
+/// other along the batch, which must be the same for all inputs. A `.npy` file holds the input itself, with or without
+/// the batch dimension, and is converted to its element type; anything else is a picture and goes through the declared
+/// preprocessing.
+host::Result<std::vector<host::Tensor>> readInputs(llvm::ArrayRef<std::string> arguments, llvm::ArrayRef<Port> inputs);
+
+/// Tensors for a batch: normal numbers, or random bytes, drawn by Philox from the input's name.
+std::vector<host::Tensor> randomInputs(llvm::ArrayRef<Port> inputs, int64_t batch, uint64_t seed);
+
+/// Writes a tensor to `file`: `.npy` as it is, `.png` as a picture (several as a sheet), stretched from its smallest to
+/// its largest value.
+host::Result<void> writeTensor(const std::string &file, const std::string &name, const host::TensorView &tensor);
+
+} // namespace cnn

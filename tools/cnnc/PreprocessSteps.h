@@ -1,0 +1,14 @@
+// The steps of a `preprocess` block, from the attribute that the frontend leaves on an input to what the host executes.
+#pragma once
+
+#include "runtime/host/Preprocess.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+
+#include <vector>
+
+namespace cnn {
+
+host::Result<std::vector<host::PreprocessStep>> decodePreprocess(mlir::ArrayAttr steps);
+
+} // namespace cnn

@@ -1,0 +1,96 @@
+// `cnnc summary`: a network's layers, parameters, arithmetic and memory.
+#include "tools/cnnc/Commands.h"
+#include "tools/cnnc/Compile.h"
+#include "tools/cnnc/Driver.h"
+#include "tools/cnnc/Layers.h"
+#include "tools/cnnc/Ports.h"
+#include "tools/cnnc/Table.h"
+
+#include "runtime/host/Json.h"
+
+using namespace mlir;
+
+namespace cnn {
+namespace {
+
+std::string fieldText(const Layer &layer) {
+  if (!layer.receptiveField)
+    return "";
+  auto [rows, columns] = *layer.receptiveField;
+  return std::to_string(rows) + " x " + std::to_string(columns);
+}
+
+std::vector<int64_t> withBatch(ArrayRef<int64_t> shape, int64_t batch) {
+  std::vector<int64_t> result(shape);
+  if (!result.empty() && ShapedType::isDynamic(result.front()))
+    result.front() = batch;
+  return result;
+}
+
+void printJson(ModuleOp network, const NetworkSummary &summary, int64_t batch, int64_t workspace) {
+  host::JsonWriter json;
+  json.beginObject().member("network", network.getSymName().value_or("").str()).member("batch", batch);
+  json.member("parameters", summary.parameters).member("trainable_parameters", summary.parameters);
+  json.member("multiply_adds", summary.multiplyAdds * batch).member("workspace_bytes", workspace);
+  json.key("layers").beginArray();
+  for (const Layer &layer : summary.layers) {
+    json.beginObject().member("path", layer.path).member("op", layer.op);
+    json.array("output_shape", withBatch(layer.shape, batch)).member("parameters", layer.parameters);
+    json.member("multiply_adds", layer.multiplyAdds * batch);
+    if (layer.receptiveField)
+      json.array("receptive_field", *layer.receptiveField);
+    json.endObject();
+  }
+  llvm::outs() << json.endArray().endObject().text() << "\n";
+}
+
+void printTable(ModuleOp network, const NetworkSummary &summary, int64_t batch, int64_t workspace) {
+  auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
+  llvm::outs() << network.getSymName().value_or("network") << "(";
+  llvm::interleaveComma(inputsOf(infer), llvm::outs(),
+                        [](const Port &port) { llvm::outs() << port.name << ": " << typeText(port.type); });
+  llvm::outs() << ") -> (";
+  llvm::interleaveComma(outputsOf(infer), llvm::outs(),
+                        [](const Port &port) { llvm::outs() << port.name << ": " << typeText(port.type); });
+  llvm::outs() << ")\n\n";
+  using Align = Table::Align;
+  Table table({{"layer", Align::Left},
+               {"operation", Align::Left},
+               {"output", Align::Left},
+               {"parameters", Align::Right},
+               {"multiply-adds", Align::Right},
+               {"receptive field", Align::Right}});
+  for (const Layer &layer : summary.layers)
+    table.add({layer.path, layer.op, shapeText(withBatch(layer.shape, batch)), withSeparators(layer.parameters),
+               withSeparators(layer.multiplyAdds * batch), fieldText(layer)});
+  table.print(llvm::outs());
+  llvm::outs() << "\nparameters:    " << withSeparators(summary.parameters)
+               << "\nmultiply-adds: " << withSeparators(summary.multiplyAdds * batch) << " for a batch of " << batch
+               << "\nworkspace:     " << bytesText(workspace) << " for a batch of " << batch << "\n";
+}
+
+} // namespace
+
+int summaryCommand(ArrayRef<std::string> arguments) {
+  NetworkOptions options;
+  int64_t batch = 1;
+  bool json = false;
+  CommandLine line("cnnc summary", "Lists a network's layers with shapes, parameters, arithmetic and memory.");
+  options.declare(line);
+  line.number("batch", "N", batch, 1, int64_t(1) << 20, "images at a time (1)");
+  line.flag("json", json, "print one line of JSON");
+  if (std::optional<int> code = line.parse(arguments))
+    return *code;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> network = loadNetwork(context, options);
+  if (!network)
+    return 1;
+  NetworkSummary summary = summarize(*network);
+  auto workspace = workspaceBytes(*network, batch);
+  if (!workspace)
+    return fail(workspace.error().message);
+  (json ? printJson : printTable)(*network, summary, batch, *workspace);
+  return 0;
+}
+
+} // namespace cnn

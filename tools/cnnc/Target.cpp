@@ -1,0 +1,62 @@
+// Chooses the target that `--target` names; Target.h has the contract.
+#include "tools/cnnc/Target.h"
+
+#include "frontend/Diagnostics.h"
+#include "runtime/host/Cpus.h"
+
+using namespace mlir;
+
+namespace cnn {
+
+void TargetOptions::declare(CommandLine &line) {
+  line.text("target", "TARGET", target, "cpu, cpu:ISA,... (avx512, avx2, sse) or reference");
+  line.number("threads", "N", threads, 1, 256, "threads (all CPUs that this process may use)");
+  line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
+}
+
+host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
+  TargetChoice choice;
+  auto [name, list] = text.split(':');
+  SmallVector<StringRef> isaNames;
+  for (cpu::Isa isa : cpu::allIsas())
+    isaNames.push_back(cpu::isaInfo(isa).name);
+  if (text == "reference") {
+    choice.isReference = true;
+    return choice;
+  }
+  if (name != "cpu")
+    return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}' and 'reference'", name.str(),
+                           didYouMean(name, {"cpu", "reference"}), llvm::join(isaNames, ","));
+  if (!text.contains(':')) {
+    for (cpu::Isa isa : cpu::allIsas())
+      if (all || (choice.isas.empty() && cpu::hostSupports(isa)))
+        choice.isas.push_back(isa);
+    return choice;
+  }
+  for (StringRef word : llvm::split(list, ',')) {
+    std::optional<cpu::Isa> isa = cpu::parseIsa(word);
+    if (!isa)
+      return host::makeError("there is no instruction set '{}'{}; there are {}", word.str(), didYouMean(word, isaNames),
+                             listOfNames(isaNames, "and"));
+    if (llvm::is_contained(choice.isas, *isa))
+      return host::makeError("instruction set '{}' is named twice", word.str());
+    choice.isas.push_back(*isa);
+  }
+  // The most capable first, as everywhere.
+  llvm::sort(choice.isas,
+             [](cpu::Isa a, cpu::Isa b) { return llvm::find(cpu::allIsas(), a) < llvm::find(cpu::allIsas(), b); });
+  return choice;
+}
+
+host::Result<std::unique_ptr<Target>> createTarget(ModuleOp network, const Weights &weights,
+                                                   const TargetOptions &options) {
+  auto choice = TargetChoice::parse(options.target, /*all=*/false);
+  if (!choice)
+    return choice.error();
+  int64_t threads = options.threads ? options.threads : host::usableCpus();
+  if (choice->isReference)
+    return createReferenceTarget(network, weights, threads);
+  return createCpuTarget(network, weights, *choice, threads, options.exact);
+}
+
+} // namespace cnn

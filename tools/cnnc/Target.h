@@ -1,0 +1,52 @@
+// A network made ready to compute, whatever computes it: the reference implementation or compiled code.
+#pragma once
+
+#include "codegen/cpu/Isa.h"
+#include "runtime/host/Tensor.h"
+#include "tools/cnnc/Driver.h"
+#include "tools/cnnc/Ports.h"
+#include "tools/cnnc/Weights.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace cnn {
+
+/// `--target`, `--threads` and what else decides how a network is compiled.
+struct TargetOptions {
+  std::string target = "cpu";
+  int64_t threads = 0; ///< 0: all that this process may use.
+  bool exact = false;  ///< No Winograd.
+
+  void declare(CommandLine &line);
+};
+
+/// A parsed `--target`.
+struct TargetChoice {
+  bool isReference = false;
+  /// Of the CPU: the best that this machine has when none is named.
+  std::vector<cpu::Isa> isas;
+
+  /// `cpu`, `cpu:avx2,sse` or `reference`. `all` instead of the best where no instruction set is named.
+  static host::Result<TargetChoice> parse(llvm::StringRef text, bool all);
+};
+
+class Target {
+public:
+  virtual ~Target() = default;
+  /// "reference", "cpu (avx512)".
+  virtual std::string describe() const = 0;
+  /// The outputs for one tensor an input, in the order of the network's signature.
+  virtual host::Result<std::vector<host::Tensor>> run(std::span<const host::Tensor> inputs) = 0;
+};
+
+/// The network, as elaborated, on the target that the options name; it and the weights must outlive the target.
+host::Result<std::unique_ptr<Target>> createTarget(mlir::ModuleOp network, const Weights &weights,
+                                                   const TargetOptions &options);
+
+std::unique_ptr<Target> createReferenceTarget(mlir::ModuleOp network, const Weights &weights, int64_t threads);
+host::Result<std::unique_ptr<Target>> createCpuTarget(mlir::ModuleOp network, const Weights &weights,
+                                                      const TargetChoice &choice, int64_t threads, bool exact);
+
+} // namespace cnn
