@@ -46,7 +46,7 @@ protected:
 };
 
 TEST_P(ConvKernelTest, RandomShapes) {
-  for (unsigned seed = 1; seed <= 40; ++seed) {
+  for (unsigned seed = 1; seed <= 24; ++seed) {
     std::mt19937 random(seed);
     ConvCase data(randomProblem(random), seed % 3 + 1, random);
     ConvTile tile = chooseTile(data.problem, GetParam());
@@ -62,7 +62,7 @@ TEST_P(ConvKernelTest, RandomShapes) {
 }
 
 TEST_P(ConvKernelTest, SeveralRowsInATile) {
-  for (unsigned seed = 1; seed <= 10; ++seed) {
+  for (unsigned seed = 1; seed <= 5; ++seed) {
     std::mt19937 random(seed);
     ConvCase data(randomProblem(random), 1, random);
     SCOPED_TRACE("seed " + std::to_string(seed) + ": " + data.problem.str());
@@ -210,7 +210,7 @@ TEST_P(ConvKernelTest, NoSpills) {
 }
 
 TEST_P(ConvKernelTest, Depthwise) {
-  for (unsigned seed = 1; seed <= 20; ++seed) {
+  for (unsigned seed = 1; seed <= 12; ++seed) {
     std::mt19937 random(seed);
     ConvCase data(randomProblem(random, /*depthwise=*/true), seed % 3 + 1, random);
     SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(data.batch) + ": " + data.problem.str());
@@ -249,7 +249,7 @@ Floats winogradWeights(const ConvCase &data) {
 }
 
 TEST_P(ConvKernelTest, Winograd) {
-  for (unsigned seed = 1; seed <= 8; ++seed) {
+  for (unsigned seed = 1; seed <= 5; ++seed) {
     std::mt19937 random(seed);
     auto pick = [&](int64_t from, int64_t to) { return std::uniform_int_distribution<int64_t>(from, to)(random); };
     ConvProblem p{.channels = pick(1, 40),
