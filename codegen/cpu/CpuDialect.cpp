@@ -1,0 +1,265 @@
+// The `cpu` dialect, and which kernel fits which group.
+#include "codegen/cpu/CpuDialect.h"
+
+#include "codegen/cpu/WinogradKernels.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+#include "codegen/cpu/CpuEnums.cpp.inc"
+
+#include "codegen/cpu/CpuDialect.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "codegen/cpu/CpuAttrs.cpp.inc"
+
+namespace cnn::cpu {
+
+void CpuDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "codegen/cpu/CpuAttrs.cpp.inc"
+      >();
+}
+void CpuDialect::initialize() { registerAttributes(); }
+
+//===-- The schedule ------------------------------------------------------------------------------------------------------===//
+
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, Algorithm, int64_t rows, int64_t columns,
+                                   int64_t blocks, int64_t unroll, int64_t unitTiles, bool, int64_t prefetchWeights, bool) {
+  for (int64_t extent : {rows, columns, blocks, unroll, unitTiles})
+    if (extent < 1 || extent > 1 << 20)
+      return emitError() << "cpu_schedule_c1: the tile's extents must be positive";
+  if (unroll > kBlock || !llvm::isPowerOf2_64(unroll))
+    return emitError() << "cpu_schedule_c2: 'unroll' must be a power of two up to " << kBlock;
+  if (prefetchWeights < 0)
+    return emitError() << "cpu_schedule_c3: 'prefetch_weights' must not be negative";
+  return success();
+}
+
+LogicalResult ScheduleAttr::verifyFor(Operation *op) const {
+  auto group = cast<GroupOp>(op);
+  std::string whyNot;
+  std::optional<KernelKind> kind = kernelKindOf(group, whyNot);
+  if (!kind)
+    return group.emitOpError("cpu_schedule_c4: no kernel computes this group: ") << whyNot;
+  if (algorithmOf(*kind) != getAlgorithm())
+    return group.emitOpError("cpu_schedule_c5: the algorithm '")
+           << algorithmName() << "' does not fit; the group is computed by '" << stringifyAlgorithm(algorithmOf(*kind)) << "'";
+  if (*kind == KernelKind::Dense) {
+    auto dense = cast<DenseOp>(group.getAnchor());
+    int64_t segments = denseSegments(dense.getInput().getType().getDimSize(1), dense.getWeight().getType().getDimSize(0));
+    if (segments % getColumns() != 0)
+      return group.emitOpError("cpu_schedule_c6: 'columns' must divide the ") << segments << " segments of the reduction";
+  }
+  return success();
+}
+
+int64_t ScheduleAttr::scratchBytesPerImage(Operation *op) const {
+  if (getAlgorithm() != Algorithm::Winograd)
+    return 0;
+  WinogradSizes sizes = winogradSizes(problemOf(cast<GroupOp>(op)));
+  return sizes.inputBytes + sizes.productBytes;
+}
+
+StringRef ScheduleAttr::algorithmName() const { return stringifyAlgorithm(getAlgorithm()); }
+
+SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
+  SmallVector<Attribute> result;
+  if (getAlgorithm() == Algorithm::Vector || getAlgorithm() == Algorithm::Scalar)
+    return result;
+  auto add = [&](int64_t rows, int64_t columns, int64_t blocks, int64_t unroll) {
+    if (rows < 1 || columns < 1 || blocks < 1 || unroll < 1 || unroll > kBlock)
+      return;
+    result.push_back(ScheduleAttr::get(getContext(), getAlgorithm(), rows, columns, blocks, unroll, getUnitTiles(),
+                                       getWeightsOuter(), getPrefetchWeights(), getPrefetchNext()));
+  };
+  for (int64_t step : {-1, 1}) {
+    add(getRows() + step, getColumns(), getBlocks(), getUnroll());
+    add(getRows(), getColumns() + step, getBlocks(), getUnroll());
+    add(getRows(), getColumns(), getBlocks() + step, getUnroll());
+  }
+  add(getRows(), getColumns(), getBlocks(), getUnroll() / 2);
+  add(getRows(), getColumns(), getBlocks(), getUnroll() * 2);
+  return result;
+}
+
+std::string ScheduleAttr::describe() const {
+  if (getAlgorithm() == Algorithm::Vector || getAlgorithm() == Algorithm::Scalar)
+    return stringifyAlgorithm(getAlgorithm()).str();
+  return llvm::formatv("{0}, {1} x {2} pixels x {3} blocks of channels", stringifyAlgorithm(getAlgorithm()), getRows(),
+                       getColumns(), getBlocks());
+}
+
+ConvTile convTile(ScheduleAttr schedule) {
+  ConvTile tile;
+  tile.rows = schedule.getRows();
+  tile.columns = schedule.getColumns();
+  tile.blocks = schedule.getBlocks();
+  tile.unroll = schedule.getUnroll();
+  tile.unitTiles = schedule.getUnitTiles();
+  tile.weightsOuter = schedule.getWeightsOuter();
+  tile.prefetchWeights = schedule.getPrefetchWeights();
+  tile.prefetchNext = schedule.getPrefetchNext();
+  return tile;
+}
+
+ScheduleAttr convSchedule(MLIRContext *context, Algorithm algorithm, const ConvTile &tile) {
+  return ScheduleAttr::get(context, algorithm, tile.rows, tile.columns, tile.blocks, tile.unroll, tile.unitTiles,
+                           tile.weightsOuter, tile.prefetchWeights, tile.prefetchNext);
+}
+
+DenseTile denseTile(ScheduleAttr schedule) {
+  DenseTile tile;
+  tile.rows = schedule.getRows();
+  tile.concurrent = schedule.getColumns();
+  tile.blocks = schedule.getBlocks();
+  return tile;
+}
+
+ScheduleAttr denseSchedule(MLIRContext *context, const DenseTile &tile) {
+  ConvTile conv;
+  conv.rows = tile.rows;
+  conv.columns = tile.concurrent;
+  conv.blocks = tile.blocks;
+  conv.unroll = 1;
+  return convSchedule(context, Algorithm::Direct, conv);
+}
+
+//===-- Which kernel ------------------------------------------------------------------------------------------------------===//
+
+bool isChannelBlocked(Type type) {
+  LayoutAttr layout = getLayout(type);
+  return layout && layout.isChannelBlocked() && layout.getInnerSizes()[0] == kBlock;
+}
+
+static ConvProblem problemOf(Operation *anchor, ArrayRef<int64_t> padding) {
+  auto input = cast<RankedTensorType>(anchor->getOperand(0).getType());
+  auto result = cast<RankedTensorType>(anchor->getResult(0).getType());
+  ConvProblem problem;
+  problem.channels = input.getDimSize(1);
+  problem.height = input.getDimSize(2);
+  problem.width = input.getDimSize(3);
+  problem.outputs = result.getDimSize(1);
+  problem.outHeight = result.getDimSize(2);
+  problem.outWidth = result.getDimSize(3);
+  problem.padTop = padding[0];
+  problem.padLeft = padding[2];
+  return problem;
+}
+
+ConvProblem problemOf(GroupOp group) {
+  if (auto winograd = dyn_cast<WinogradConv2dOp>(group.getAnchor())) {
+    ConvProblem problem = problemOf(winograd, winograd.getPadding());
+    problem.kernelHeight = problem.kernelWidth = 3;
+    return problem;
+  }
+  auto conv = cast<Conv2dOp>(group.getAnchor());
+  ConvProblem problem = problemOf(conv, conv.getPadding());
+  problem.kernelHeight = conv.getWeight().getType().getDimSize(2);
+  problem.kernelWidth = conv.getWeight().getType().getDimSize(3);
+  problem.strideY = conv.getStrides()[0];
+  problem.strideX = conv.getStrides()[1];
+  problem.dilationY = conv.getDilations()[0];
+  problem.dilationX = conv.getDilations()[1];
+  problem.groups = conv.getGroups();
+  problem.planarInput = !getLayout(conv.getInput().getType());
+  return problem;
+}
+
+/// The kernel of a convolution with packed weights, by their layout; nullopt with a reason when it is for none.
+static std::optional<KernelKind> convKindOf(GroupOp group, std::string &whyNot) {
+  Operation *anchor = group.getAnchor();
+  auto refuse = [&](const char *why) {
+    whyNot = why;
+    return std::nullopt;
+  };
+  Value input = anchor->getOperand(0), weight = anchor->getOperand(1);
+  if (!isa<BlockArgument>(input) || !isa<BlockArgument>(weight))
+    return refuse("the convolution's operands are computed in the group");
+  for (Type type : {input.getType(), weight.getType(), anchor->getResult(0).getType()})
+    if (!getElementTypeOrSelf(type).isF32())
+      return refuse("the convolution is not of f32");
+  if (!isChannelBlocked(anchor->getResult(0).getType()))
+    return refuse("the convolution's result is not in blocks of channels");
+  if (whyNot = EpilogueEmitter::whyNot(group); !whyNot.empty())
+    return std::nullopt;
+  MLIRContext *context = group.getContext();
+  LayoutAttr layout = getLayout(weight.getType());
+  if (isa<WinogradConv2dOp>(anchor)) {
+    if (layout != LayoutAttr::tiled(context, 4, {2}, {kBlock}) || !isChannelBlocked(input.getType()))
+      return refuse("the transformed kernels are not packed in blocks of outputs");
+    return KernelKind::Winograd;
+  }
+  ConvProblem problem = problemOf(group);
+  LayoutAttr outputBlocks = LayoutAttr::tiled(context, 4, {0}, {kBlock});
+  if (!getLayout(input.getType())) {
+    if (problem.groups != 1 || layout != outputBlocks)
+      return refuse("a row-major input takes an ungrouped convolution with weights in blocks of outputs");
+    return KernelKind::FirstConv;
+  }
+  if (!isChannelBlocked(input.getType()))
+    return refuse("the convolution's input is not in blocks of channels");
+  if (problem.groups == problem.channels && problem.groups == problem.outputs && problem.groups > 1) {
+    if (layout != outputBlocks)
+      return refuse("the depthwise weights are not packed in blocks of channels");
+    return KernelKind::Depthwise;
+  }
+  if (layout != LayoutAttr::tiled(context, 4, {1, 0}, {kBlock, kBlock}))
+    return refuse("the weights are not packed in blocks of inputs and outputs");
+  if (problem.groups > 1 && (problem.channels / problem.groups % kBlock || problem.outputs / problem.groups % kBlock))
+    return refuse("the channels of a group are not whole blocks");
+  return KernelKind::Conv;
+}
+
+std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
+  Operation *anchor = group.getAnchor();
+  auto otherwiseGeneric = [&](std::string why, KernelKind kind) -> std::optional<KernelKind> {
+    if (why.empty())
+      return kind;
+    whyNot = whyNotGeneric(group);
+    return whyNot.empty() ? std::optional(KernelKind::Generic) : std::nullopt;
+  };
+  if (!anchor)
+    return otherwiseGeneric(whyNotElementwise(group), KernelKind::Elementwise);
+  if (isa<WinogradConv2dOp>(anchor))
+    return convKindOf(group, whyNot);
+  if (isa<Conv2dOp>(anchor)) {
+    std::string why;
+    std::optional<KernelKind> kind = convKindOf(group, why);
+    return otherwiseGeneric(why, kind.value_or(KernelKind::Generic));
+  }
+  if (isa<DenseOp>(anchor))
+    return otherwiseGeneric(whyNotDense(group), KernelKind::Dense);
+  if (isa<MaxPoolOp, AvgPoolOp>(anchor))
+    return otherwiseGeneric(whyNotPool(group), KernelKind::Pool);
+  if (isa<SoftmaxOp>(anchor))
+    return otherwiseGeneric(whyNotSoftmax(group), KernelKind::Softmax);
+  if (isa<RelayoutOp, ReshapeOp, ConcatOp>(anchor))
+    return otherwiseGeneric(whyNotCopy(group), KernelKind::Copy);
+  return otherwiseGeneric("no kernel of its own", KernelKind::Generic);
+}
+
+Algorithm algorithmOf(KernelKind kind) {
+  switch (kind) {
+  case KernelKind::FirstConv:
+  case KernelKind::Conv:
+  case KernelKind::Depthwise:
+  case KernelKind::Dense:
+    return Algorithm::Direct;
+  case KernelKind::Winograd:
+    return Algorithm::Winograd;
+  case KernelKind::Pool:
+  case KernelKind::Softmax:
+  case KernelKind::Elementwise:
+  case KernelKind::Copy:
+    return Algorithm::Vector;
+  case KernelKind::Generic:
+    return Algorithm::Scalar;
+  }
+  return Algorithm::Scalar;
+}
+
+} // namespace cnn::cpu

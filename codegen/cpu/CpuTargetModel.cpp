@@ -1,0 +1,218 @@
+// See CpuTargetModel.h. Images between groups are in blocks of 16 channels, network inputs and outputs and everything of another
+// rank are row-major; what has no kernel of its own works on row-major.
+#include "codegen/cpu/CpuTargetModel.h"
+
+#include "codegen/cpu/CpuDialect.h"
+#include "codegen/cpu/WinogradKernels.h"
+#include "passes/TargetModel.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace cnn::cpu {
+namespace {
+
+/// Input channels up to which a convolution reads its input row-major.
+constexpr int64_t kPlanarChannels = 4;
+
+/// What is meant for a group before it has layouts; kernelKindOf then confirms it.
+enum class Plan { FirstConv, Conv, ExpandedConv, Depthwise, Winograd, Dense, Blocked, RowMajor };
+
+RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// The group's operand that a value of its body is, if it is one.
+Value operandOf(GroupOp group, Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument ? group.getInputs()[argument.getArgNumber()] : Value();
+}
+
+bool isImage(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return tensor.getRank() == 4 && tensor.getElementType().isF32();
+}
+
+Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
+  Value weight = operandOf(group, conv.getWeight());
+  if (!weight || !isPacked(weight) || !operandOf(group, conv.getInput()) || !isImage(conv.getInput().getType()) ||
+      !tensorOf(conv.getWeight()).getElementType().isF32() || !EpilogueEmitter::whyNot(group).empty())
+    return Plan::RowMajor;
+  int64_t channels = tensorOf(conv.getInput()).getDimSize(1), outputs = tensorOf(conv.getWeight()).getDimSize(0);
+  int64_t groups = conv.getGroups();
+  if (groups > 1) {
+    if (groups == channels && groups == outputs)
+      return Plan::Depthwise;
+    return channels / groups % kBlock || outputs / groups % kBlock ? Plan::ExpandedConv : Plan::Conv;
+  }
+  if (channels <= kPlanarChannels)
+    return Plan::FirstConv;
+  auto ones = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
+  auto asked = conv->getAttrOfType<StringAttr>(kAlgorithmAttr);
+  bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} && ones(conv.getStrides()) &&
+              ones(conv.getDilations());
+  return !exact && fits && asked && asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
+}
+
+/// Whether the parts of a concatenation of images are whole blocks of channels.
+bool joinsBlocks(ConcatOp concat) {
+  if (concat.getAxis() != 1 || !isImage(concat.getResult().getType()))
+    return false;
+  return llvm::all_of(concat.getInputs().drop_back(), [](Value input) { return tensorOf(input).getDimSize(1) % kBlock == 0; });
+}
+
+Plan planOf(GroupOp group, bool exact) {
+  Operation *anchor = group.getAnchor();
+  if (!anchor) {
+    auto full = cast<RankedTensorType>(group.getResult(0).getType());
+    if (full.getRank() != 4 || !EpilogueEmitter::whyNot(group).empty())
+      return Plan::RowMajor;
+    // As the first image that it reads is stored.
+    for (Value input : group.getInputs())
+      if (tensorOf(input).getShape() == full.getShape())
+        return getLayout(input.getType()) ? Plan::Blocked : Plan::RowMajor;
+    return Plan::RowMajor;
+  }
+  if (auto conv = dyn_cast<Conv2dOp>(anchor))
+    return planConv(group, conv, exact);
+  if (isa<WinogradConv2dOp>(anchor))
+    return Plan::Winograd;
+  if (auto dense = dyn_cast<DenseOp>(anchor)) {
+    Value weight = operandOf(group, dense.getWeight());
+    bool fits = weight && isPacked(weight) && operandOf(group, dense.getInput()) &&
+                tensorOf(dense.getInput()).getElementType().isF32() && EpilogueEmitter::whyNot(group).empty();
+    return fits ? Plan::Dense : Plan::RowMajor;
+  }
+  if (isa<MaxPoolOp, AvgPoolOp>(anchor))
+    return isImage(anchor->getResult(0).getType()) && operandOf(group, anchor->getOperand(0)) &&
+                   EpilogueEmitter::whyNot(group).empty()
+               ? Plan::Blocked
+               : Plan::RowMajor;
+  if (auto concat = dyn_cast<ConcatOp>(anchor))
+    return joinsBlocks(concat) && llvm::hasSingleElement(group.getBlock().without_terminator()) ? Plan::Blocked
+                                                                                              : Plan::RowMajor;
+  return Plan::RowMajor;
+}
+
+class CpuTargetModel : public TargetModel {
+public:
+  CpuTargetModel() {
+    for (Isa isa : allIsas())
+      names.push_back(isaInfo(isa).name);
+  }
+
+  StringRef name() const override { return "cpu"; }
+  ArrayRef<StringRef> isas() const override { return names; }
+
+  bool fusesInto(GroupOp producer, Operation *consumer, std::string &whyNot) const override {
+    Operation *anchor = producer.getAnchor();
+    if (anchor && !isa<Conv2dOp, DenseOp, MaxPoolOp, AvgPoolOp>(anchor)) {
+      whyNot = llvm::formatv("the kernel of {0} has no epilogue", anchor->getName());
+      return false;
+    }
+    auto full = cast<RankedTensorType>(anchor ? anchor->getResult(0).getType() : producer.getResult(0).getType());
+    whyNot = EpilogueEmitter::whyNot(consumer, full);
+    // A result of another element size would change what the blocks of the group's results are aligned to.
+    auto result = cast<RankedTensorType>(consumer->getResult(0).getType());
+    if (whyNot.empty() && anchor && result.getShape() == full.getShape() && !result.getElementType().isF32())
+      whyNot = llvm::formatv("the epilogue stores f32, not {0}", result.getElementType());
+    return whyNot.empty();
+  }
+
+  GroupLayouts layouts(GroupOp group) const override {
+    Plan plan = planOf(group, /*exact=*/false);
+    LayoutAttr blocked = LayoutAttr::channelBlocked(group.getContext(), 4, kBlock);
+    bool blockedResults = plan != Plan::RowMajor && plan != Plan::Dense;
+    auto full = cast<RankedTensorType>(group.getResult(0).getType());
+    GroupLayouts layouts;
+    for (auto [index, input] : llvm::enumerate(group.getInputs())) {
+      bool isAnchorInput = false, isEpilogueInput = false;
+      for (OpOperand &use : group.getBlock().getArgument(index).getUses())
+        (use.getOwner() == group.getAnchor() ? isAnchorInput : isEpilogueInput) = true;
+      bool imageOperand = isa<RankedTensorType>(input.getType()) && tensorOf(input).getRank() == 4 && !isPacked(input);
+      bool block = blockedResults && imageOperand &&
+                   (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput : isAnchorInput || tensorOf(input).getShape() == full.getShape());
+      layouts.operands.push_back(block ? blocked : LayoutAttr());
+    }
+    for (Type type : group.getResultTypes())
+      layouts.results.push_back(blockedResults && cast<RankedTensorType>(type).getRank() == 4 ? blocked : LayoutAttr());
+    return layouts;
+  }
+
+  Packing packing(GroupOp group, unsigned operand, bool exact) const override {
+    MLIRContext *context = group.getContext();
+    BlockArgument argument = group.getBlock().getArgument(operand);
+    Operation *anchor = group.getAnchor();
+    Plan plan = planOf(group, exact);
+    bool isWeight = anchor && isa<Conv2dOp, WinogradConv2dOp, DenseOp>(anchor) && anchor->getOperand(1) == argument;
+    Packing packing;
+    if (isWeight) {
+      switch (plan) {
+      case Plan::FirstConv:
+      case Plan::Depthwise:
+        packing.layout = LayoutAttr::tiled(context, 4, {0}, {kBlock});
+        break;
+      case Plan::ExpandedConv:
+        packing.expandGroups = true;
+        packing.layout = LayoutAttr::tiled(context, 4, {1, 0}, {kBlock, kBlock});
+        break;
+      case Plan::Conv:
+        packing.layout = LayoutAttr::tiled(context, 4, {1, 0}, {kBlock, kBlock});
+        break;
+      case Plan::Winograd:
+        packing.winograd = 4;
+        packing.layout = LayoutAttr::tiled(context, 4, {2}, {kBlock});
+        break;
+      case Plan::Dense:
+        packing.layout = LayoutAttr::tiled(context, 2, {0}, {kBlock});
+        break;
+      case Plan::Blocked:
+      case Plan::RowMajor:
+        break;
+      }
+      return packing;
+    }
+    // Vectors of channels are padded to whole blocks, so that the last one is read like the others.
+    if (plan != Plan::RowMajor && tensorOf(argument).getRank() == 1)
+      packing.layout = LayoutAttr::tiled(context, 1, {0}, {kBlock});
+    return packing;
+  }
+
+  Attribute schedule(GroupOp group, StringRef isaName, bool exact) const override {
+    std::optional<Isa> isa = parseIsa(isaName);
+    std::string whyNot;
+    std::optional<KernelKind> kind = kernelKindOf(group, whyNot);
+    if (!isa)
+      return {};
+    if (!kind) {
+      group.emitRemark() << "no CPU kernel computes this group: " << whyNot;
+      return {};
+    }
+    MLIRContext *context = group.getContext();
+    switch (*kind) {
+    case KernelKind::FirstConv:
+    case KernelKind::Conv:
+      return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), *isa));
+    case KernelKind::Winograd:
+      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, *isa));
+    case KernelKind::Dense: {
+      auto dense = cast<DenseOp>(group.getAnchor());
+      return denseSchedule(context, chooseDenseTile(tensorOf(dense.getInput()).getDimSize(1),
+                                                    tensorOf(dense.getWeight()).getDimSize(0), *isa));
+    }
+    default: {
+      ConvTile tile;
+      tile.unroll = 1;
+      return convSchedule(context, algorithmOf(*kind), tile);
+    }
+    }
+  }
+
+private:
+  SmallVector<StringRef> names;
+};
+
+} // namespace
+
+void registerCpuTarget() { registerTargetModel(std::make_unique<CpuTargetModel>()); }
+
+} // namespace cnn::cpu

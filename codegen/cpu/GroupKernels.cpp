@@ -1,0 +1,110 @@
+// See GroupKernels.h.
+#include "codegen/cpu/GroupKernels.h"
+
+#include "codegen/cpu/DepthwiseKernel.h"
+#include "codegen/cpu/WinogradKernels.h"
+#include "passes/TargetModel.h"
+
+using namespace mlir;
+namespace cnn::cpu {
+
+SmallVector<ScratchPart> scratchParts(GroupOp group, ScheduleAttr schedule) {
+  if (schedule.getAlgorithm() != Algorithm::Winograd)
+    return {};
+  WinogradSizes sizes = winogradSizes(problemOf(group));
+  return {{0, sizes.inputBytes}, {sizes.inputBytes, sizes.productBytes}};
+}
+
+static int operandNumber(Value value) { return cast<BlockArgument>(value).getArgNumber(); }
+
+FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRef symbol, GroupOp group, ScheduleAttr schedule) {
+  std::string whyNot;
+  std::optional<KernelKind> kind = kernelKindOf(group, whyNot);
+  if (!kind || algorithmOf(*kind) != schedule.getAlgorithm())
+    return group.emitError() << "no CPU kernel computes this group" << (whyNot.empty() ? "" : ": ") << whyNot;
+
+  Operation *anchor = group.getAnchor();
+  int64_t inputs = group->getNumOperands(), count = inputs + group->getNumResults();
+  SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, count));
+  auto one = [&](KernelInfo info) { return SmallVector<GroupKernel>{{std::move(info), all}}; };
+  ConvOperands operands;
+  if (*kind == KernelKind::Conv || *kind == KernelKind::FirstConv || *kind == KernelKind::Depthwise) {
+    operands.input = operandNumber(anchor->getOperand(0));
+    operands.weights = operandNumber(anchor->getOperand(1));
+    operands.output = inputs;
+    operands.count = count;
+    // What the epilogue reads element by element, so that the kernel fetches it early.
+    for (auto [number, input] : llvm::enumerate(group.getInputs()))
+      if (int(number) != operands.input && input.getType() == group->getResult(0).getType())
+        operands.residuals.push_back(number);
+  }
+  switch (*kind) {
+  case KernelKind::FirstConv:
+  case KernelKind::Conv:
+    return one(buildConvKernel(b, symbol, problemOf(group), convTile(schedule), operands, EpilogueEmitter(group).hook()));
+  case KernelKind::Depthwise:
+    return one(buildDepthwiseKernel(b, symbol, problemOf(group), operands, EpilogueEmitter(group).hook()));
+  case KernelKind::Dense:
+    return one(buildDenseKernel(b, symbol, group, denseTile(schedule)));
+  case KernelKind::Pool:
+    return one(buildPoolKernel(b, symbol, group));
+  case KernelKind::Softmax:
+    return one(buildSoftmaxKernel(b, symbol, group));
+  case KernelKind::Elementwise:
+    return one(buildElementwiseKernel(b, symbol, group));
+  case KernelKind::Copy:
+    return one(buildCopyKernel(b, symbol, group));
+  case KernelKind::Generic:
+    return one(buildGenericKernel(b, symbol, group));
+  case KernelKind::Winograd:
+    break;
+  }
+  ConvProblem problem = problemOf(group);
+  int64_t transformed = count, products = count + 1;
+  SmallVector<GroupKernel> kernels;
+  ConvOperands input;
+  input.input = 0;
+  input.output = 1;
+  input.count = 2;
+  kernels.push_back({buildWinogradInputKernel(b, (symbol + ".input").str(), problem, input),
+                     {operandNumber(anchor->getOperand(0)), transformed}});
+  ConvOperands product;
+  kernels.push_back({buildWinogradProductKernel(b, (symbol + ".product").str(), problem, convTile(schedule), product),
+                     {transformed, operandNumber(anchor->getOperand(1)), products}});
+  ConvOperands output;
+  output.input = count;
+  output.weights = -1;
+  output.output = inputs;
+  output.count = count + 1;
+  all.push_back(products);
+  kernels.push_back(
+      {buildWinogradOutputKernel(b, (symbol + ".output").str(), problem, output, EpilogueEmitter(group).hook()), all});
+  return kernels;
+}
+
+std::string structuralKey(GroupOp group, ScheduleAttr schedule) {
+  std::string key;
+  llvm::raw_string_ostream stream(key);
+  stream << schedule;
+  DenseMap<Value, int> numbers;
+  for (auto [argument, input] : llvm::zip(group.getBlock().getArguments(), group.getInputs())) {
+    numbers[argument] = numbers.size();
+    stream << "|" << argument.getType() << (isPacked(input) ? "packed" : "");
+  }
+  for (Operation &op : group.getBlock()) {
+    stream << "\n" << op.getName();
+    for (Value operand : op.getOperands())
+      stream << " " << numbers.lookup(operand);
+    // Not the path, which only draws depend on.
+    for (NamedAttribute attribute : op.getAttrDictionary())
+      if (attribute.getName() != "path" || isa<RandomUniformOp>(op))
+        stream << " " << attribute.getName().getValue() << "=" << attribute.getValue();
+    for (Value result : op.getResults()) {
+      numbers[result] = numbers.size();
+      stream << " " << result.getType();
+    }
+  }
+  return key;
+}
+
+} // namespace cnn::cpu

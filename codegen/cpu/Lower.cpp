@@ -1,0 +1,367 @@
+// See Lower.h.
+#include "codegen/cpu/Lower.h"
+
+#include "codegen/cpu/GroupKernels.h"
+#include "codegen/cpu/ToLLVM.h"
+#include "ir/reference/Prepare.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+namespace cnn::cpu {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+/// A C identifier made from `text`.
+std::string identifier(StringRef text) {
+  std::string name;
+  for (char c : text)
+    name += llvm::isAlnum(c) ? c : '_';
+  return name.empty() || llvm::isDigit(name[0]) ? "_" + name : name;
+}
+
+std::optional<host::DType> dtypeOf(Type element) {
+  if (element.isF32())
+    return host::DType::F32;
+  if (element.isF64())
+    return host::DType::F64;
+  if (element.isInteger(64))
+    return host::DType::I64;
+  if (element.isInteger(32))
+    return host::DType::I32;
+  if (element.isInteger(8) && !element.isSignedInteger())
+    return host::DType::U8;
+  return std::nullopt;
+}
+
+class Lowering {
+public:
+  Lowering(ModuleOp module, const LowerOptions &options) : module(module), options(options) {}
+
+  FailureOr<Program> lower() {
+    run = module.lookupSymbol<func::FuncOp>(kRunFunction);
+    if (!run)
+      return module.emitError() << "there is no function '" << kRunFunction << "' to lower";
+    program.name = options.name.empty() ? identifier(module.getName().value_or("network")) : options.name;
+    program.workspaceBytes = plannedBytes("cnn.workspace_bytes");
+    program.fixedBytes = plannedBytes("cnn.fixed_bytes");
+    if (failed(lowerInputs()) || failed(lowerPacked()) || failed(lowerGroups()) || failed(lowerOutputs()) ||
+        failed(lowerKernels()))
+      return failure();
+    return std::move(program);
+  }
+
+private:
+  //===-- Memory ---------------------------------------------------------------------------------------------------------===//
+
+  FailureOr<TensorInfo> tensorInfo(Type type, StringRef name) {
+    auto tensor = cast<RankedTensorType>(type);
+    std::optional<host::DType> dtype = dtypeOf(tensor.getElementType());
+    if (!dtype || getLayout(type))
+      return run.emitError() << "'" << name << "' cannot be an input or output of a library: " << type;
+    TensorInfo info;
+    info.name = name.str();
+    info.dtype = *dtype;
+    info.batched = tensor.getRank() > 0;
+    info.shape.assign(tensor.getShape().begin() + info.batched, tensor.getShape().end());
+    if (info.batched && !tensor.isDynamicDim(0)) {
+      if (program.batch != 0 && program.batch != tensor.getDimSize(0))
+        return run.emitError() << "'" << name << "' has a batch of " << tensor.getDimSize(0) << ", another tensor of "
+                               << program.batch;
+      program.batch = tensor.getDimSize(0);
+    }
+    return info;
+  }
+
+  LogicalResult lowerInputs() {
+    for (BlockArgument argument : run.getArguments()) {
+      auto name = run.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kInputAttr);
+      if (!name)
+        continue;
+      FailureOr<TensorInfo> info = tensorInfo(argument.getType(), name);
+      if (failed(info))
+        return failure();
+      Operand operand{Segment::Input, static_cast<int64_t>(program.inputs.size()), 0, 0};
+      operand.imageStride = info->batched ? storedBytes(cast<RankedTensorType>(argument.getType()), /*whole=*/false) : 0;
+      places[argument] = operand;
+      program.inputs.push_back(*std::move(info));
+    }
+    return success();
+  }
+
+  LogicalResult lowerPacked() {
+    SmallVector<BlockArgument> packed;
+    for (BlockArgument argument : run.getArguments())
+      if (run.getArgAttr(argument.getArgNumber(), kPackedAttr))
+        packed.push_back(argument);
+    auto indexOf = [&](BlockArgument argument) {
+      return run.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kPackedAttr).getInt();
+    };
+    llvm::sort(packed, [&](BlockArgument a, BlockArgument b) { return indexOf(a) < indexOf(b); });
+    auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareFunction);
+    for (auto [number, argument] : llvm::enumerate(packed)) {
+      if (indexOf(argument) != static_cast<int64_t>(number) || !prepare || number >= prepare.getNumResults())
+        return run.emitError() << "packed values are not numbered from 0 on as '" << kPrepareFunction << "' gives them";
+      PackedWeight weight;
+      weight.name = packedName(prepare, number);
+      weight.offset = program.weightsBytes;
+      weight.bytes = storedBytes(cast<RankedTensorType>(argument.getType()), /*whole=*/true);
+      places[argument] = Operand{Segment::Weights, weight.offset, 0, 0};
+      program.weightsBytes += llvm::alignTo(weight.bytes, kAlignment);
+      program.packed.push_back(std::move(weight));
+    }
+    if (program.weightsBytes > 0)
+      program.streamWeights = [prepare, state = options.state, packed = program.packed,
+                               total = program.weightsBytes](WeightSink sink) { return stream(prepare, state, packed, total, sink); };
+    return success();
+  }
+
+  /// The path of the state variable that a packed value comes from, if it is one.
+  static std::string packedName(func::FuncOp prepare, size_t number) {
+    Value value = prepare.getBody().front().getTerminator()->getOperand(number);
+    while (Operation *op = value.getDefiningOp()) {
+      if (op->getNumOperands() == 0)
+        break;
+      value = op->getOperand(0);
+    }
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto state = argument ? prepare.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr) : FlatSymbolRefAttr();
+    return state ? state.getValue().str() : "packed " + std::to_string(number);
+  }
+
+  static llvm::Error stream(func::FuncOp prepare, const decltype(LowerOptions::state) &state, ArrayRef<PackedWeight> packed,
+                            int64_t total, WeightSink sink) {
+    int64_t at = 0;
+    llvm::Error error = llvm::Error::success();
+    auto give = [&](ArrayRef<char> bytes) -> LogicalResult {
+      if (bytes.empty())
+        return success();
+      at += bytes.size();
+      if (llvm::Error failed = sink(bytes)) {
+        error = llvm::joinErrors(std::move(error), std::move(failed));
+        return failure();
+      }
+      return success();
+    };
+    auto fill = [&](int64_t to) { return give(std::vector<char>(to - at, 0)); };
+    auto take = [&](int64_t index, ArrayRef<char> bytes) -> LogicalResult {
+      if (failed(fill(packed[index].offset)) || failed(give(bytes)))
+        return failure();
+      return success();
+    };
+    auto source = [&](StringRef name, RankedTensorType type) -> FailureOr<reference::Tensor> {
+      if (state)
+        return state(name, type);
+      return mlir::emitError(prepare.getLoc()) << "there is no value for '" << name << "'";
+    };
+    if (failed(reference::evaluatePrepare(prepare, source, take)) || failed(fill(total))) {
+      if (error)
+        return error;
+      return llvm::createStringError("the weights could not be prepared");
+    }
+    return error;
+  }
+
+  int64_t plannedBytes(StringRef attribute) {
+    auto bytes = run->getAttrOfType<IntegerAttr>(attribute);
+    return bytes ? bytes.getInt() : 0;
+  }
+
+  FailureOr<Operand> operandOf(GroupOp group, PlacementAttr placement, RankedTensorType type) {
+    Operand operand{placement.getSegment(), placement.getOffset(), placement.getSlice(), placement.getImageStride()};
+    switch (placement.getSegment()) {
+    case Segment::Workspace:
+    case Segment::Fixed:
+      return operand;
+    case Segment::Output:
+      operand.imageStride = type.getRank() > 0 ? storedBytes(type, /*whole=*/false) : 0;
+      return operand;
+    default:
+      return group.emitError() << "a result cannot lie in " << placement;
+    }
+  }
+
+  //===-- Groups ---------------------------------------------------------------------------------------------------------===//
+
+  struct Lowered {
+    GroupOp group;
+    int64_t index = 0; ///< In program.groups.
+    SmallVector<Operand> operands; ///< Inputs and results.
+    std::optional<Operand> scratch;
+  };
+
+  LogicalResult lowerGroups() {
+    for (Operation &op : run.getBody().front().without_terminator()) {
+      auto group = dyn_cast<GroupOp>(op);
+      if (!group)
+        return op.emitError() << "is not in a group and cannot be lowered";
+      if (failed(lowerGroup(group)))
+        return failure();
+    }
+    return success();
+  }
+
+  LogicalResult lowerGroup(GroupOp group) {
+    Lowered lowered;
+    lowered.group = group;
+    for (Value input : group.getInputs()) {
+      auto place = places.find(input);
+      if (place == places.end())
+        return group.emitError() << "an operand lies nowhere";
+      lowered.operands.push_back(place->second);
+    }
+    ArrayAttr placements = group.getPlacements().value_or(ArrayAttr());
+    size_t results = group->getNumResults();
+    if (!placements && group.getElided() && results == 1) {
+      places[group.getResult(0)] = lowered.operands.front();
+      return success();
+    }
+    if (!placements || placements.size() < results)
+      return group.emitError() << "has no memory plan";
+    for (auto [index, result] : llvm::enumerate(group.getResults())) {
+      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[index]), cast<RankedTensorType>(result.getType()));
+      if (failed(place))
+        return failure();
+      places[result] = *place;
+      lowered.operands.push_back(*place);
+    }
+    if (group.getElided())
+      return success();
+    if (placements.size() > results) {
+      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[results]), RankedTensorType());
+      if (failed(place))
+        return failure();
+      lowered.scratch = *place;
+    }
+    lowered.index = program.groups.size();
+    program.groups.push_back(describe(lowered));
+    groups.push_back(std::move(lowered));
+    return success();
+  }
+
+  GroupInfo describe(const Lowered &lowered) {
+    GroupOp group = lowered.group;
+    GroupInfo info;
+    info.path = group.getPath().str();
+    info.kind = group.getKind().str();
+    if (auto schedules = group.getSchedules(); schedules && !schedules->empty())
+      if (auto schedule = dyn_cast<ScheduleAttrInterface>(schedules->begin()->getValue()))
+        info.algorithm = schedule.algorithmName().str();
+    for (Operation &op : group.getBlock())
+      info.flopsPerImage += 2 * multiplyAdds(&op);
+    size_t inputs = group->getNumOperands();
+    for (auto [index, operand] : llvm::enumerate(lowered.operands)) {
+      Value value = index < inputs ? group.getInputs()[index] : group.getResult(index - inputs);
+      (index < inputs ? info.operands : info.results).push_back(operand);
+      info.bytesPerImage += storedBytes(cast<RankedTensorType>(value.getType()), operand.imageStride == 0);
+    }
+    return info;
+  }
+
+  LogicalResult lowerOutputs() {
+    Operation *end = run.getBody().front().getTerminator();
+    for (auto [index, value] : llvm::enumerate(end->getOperands())) {
+      auto name = run.getResultAttrOfType<StringAttr>(index, kOutputAttr);
+      FailureOr<TensorInfo> info = tensorInfo(value.getType(), name ? name.getValue() : "output");
+      if (failed(info))
+        return failure();
+      auto place = places.find(value);
+      if (place == places.end() || place->second.segment != Segment::Output || place->second.offset != static_cast<int64_t>(index))
+        return run.emitError() << "output '" << info->name << "' is not planned to lie where the caller wants it";
+      program.outputs.push_back(*std::move(info));
+    }
+    return success();
+  }
+
+  //===-- Kernels --------------------------------------------------------------------------------------------------------===//
+
+  LogicalResult lowerKernels() {
+    for (Isa isa : allIsas()) {
+      StringRef name = isaInfo(isa).name;
+      bool asked = options.isas.empty() ? llvm::all_of(groups, [&](Lowered &lowered) { return scheduleOf(lowered.group, name); })
+                                        : llvm::is_contained(options.isas, name);
+      if (asked && failed(lowerKernels(isa)))
+        return failure();
+    }
+    if (program.variants.empty())
+      return module.emitError() << "there is no instruction set that all groups have a schedule for";
+    return success();
+  }
+
+  static ScheduleAttr scheduleOf(GroupOp group, StringRef isa) {
+    auto schedules = group.getSchedules();
+    return schedules ? dyn_cast_or_null<ScheduleAttr>(schedules->get(isa)) : ScheduleAttr();
+  }
+
+  LogicalResult lowerKernels(Isa isa) {
+    OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc());
+    KernelBuilder builder(*kernels, isa, module.getLoc());
+    llvm::StringMap<SmallVector<GroupKernel>> known;
+    llvm::StringMap<int> symbols;
+    size_t step = 0;
+    for (Lowered &lowered : groups) {
+      ScheduleAttr schedule = scheduleOf(lowered.group, isaInfo(isa).name);
+      if (!schedule)
+        return lowered.group.emitError() << "has no schedule for " << isaInfo(isa).name;
+      std::string key = structuralKey(lowered.group, schedule);
+      auto found = known.find(key);
+      if (found == known.end()) {
+        std::string symbol = identifier(lowered.group.getPath());
+        if (int count = symbols[symbol]++)
+          symbol += "." + std::to_string(count);
+        builder.setLoc(lowered.group.getLoc());
+        FailureOr<SmallVector<GroupKernel>> built = buildGroupKernels(builder, symbol, lowered.group, schedule);
+        if (failed(built))
+          return failure();
+        found = known.try_emplace(key, *std::move(built)).first;
+      }
+      SmallVector<Operand> operands = lowered.operands;
+      for (const ScratchPart &part : scratchParts(lowered.group, schedule)) {
+        if (!lowered.scratch)
+          return lowered.group.emitError() << "has no place for its scratch";
+        Operand place = *lowered.scratch;
+        place.slice += part.offset;
+        operands.push_back(place);
+      }
+      for (const GroupKernel &kernel : found->second) {
+        // The first instruction set makes the steps; the algorithm, and so the number of kernels, is the same for all.
+        if (program.variants.empty()) {
+          Step &made = program.steps.emplace_back();
+          made.group = lowered.index;
+          for (int64_t operand : kernel.operands)
+            made.operands.push_back(operands[operand]);
+        }
+        if (step == program.steps.size())
+          return lowered.group.emitError() << "has more kernels for " << isaInfo(isa).name << " than for other instruction sets";
+        KernelUse use;
+        use.symbol = kernel.info.symbol;
+        use.unitsPerImage = kernel.info.unitsPerImage;
+        program.steps[step++].kernels.push_back(std::move(use));
+        program.scratchBytes = std::max<int64_t>(program.scratchBytes, llvm::alignTo(kernel.info.scratchBytes, kAlignment));
+      }
+    }
+    Variant variant;
+    variant.name = isaInfo(isa).name.str();
+    variant.targetCpu = isaInfo(isa).targetCpu.str();
+    variant.context = std::make_unique<llvm::LLVMContext>();
+    variant.module = toLLVM(*kernels, *variant.context, isa);
+    if (!variant.module)
+      return failure();
+    program.variants.push_back(std::move(variant));
+    return success();
+  }
+
+  ModuleOp module;
+  const LowerOptions &options;
+  func::FuncOp run;
+  Program program;
+  DenseMap<Value, Operand> places;
+  std::vector<Lowered> groups;
+};
+
+} // namespace
+
+FailureOr<Program> lowerToProgram(ModuleOp module, const LowerOptions &options) { return Lowering(module, options).lower(); }
+
+} // namespace cnn::cpu
