@@ -1,5 +1,6 @@
-// The shape rules: result types from operands and attributes. They run before the verifiers, so each one refuses, without a
-// message, what it cannot compute, and the verifier says why. Result types carry no layout.
+// The shape rules: result types from operands and attributes. Where an operation is built they run before its verifier,
+// so each one refuses, without a message, what it cannot compute, and the verifier says why. Result types carry no
+// layout.
 #include "ir/CnnOps.h"
 
 using namespace mlir;
@@ -27,8 +28,8 @@ static SmallVector<int64_t> withBatch(ArrayRef<int64_t> shape) {
   return result;
 }
 
-std::optional<int64_t> cnn::windowedExtent(int64_t extent, int64_t before, int64_t after, int64_t kernel, int64_t stride,
-                                           int64_t dilation, bool ceil) {
+std::optional<int64_t> cnn::windowedExtent(int64_t extent, int64_t before, int64_t after, int64_t kernel,
+                                           int64_t stride, int64_t dilation, bool ceil) {
   // The bounds keep every sum and product below in 64 bits.
   constexpr int64_t limit = int64_t(1) << 31;
   for (int64_t value : {extent, before, after, kernel, stride, dilation})
@@ -128,7 +129,8 @@ CNN_INFER(SliceOp) {
 
 CNN_INFER(PadOp) {
   RankedTensorType type = tensorType(adaptor.getInput());
-  if (!type || int64_t(adaptor.getLow().size()) != type.getRank() || int64_t(adaptor.getHigh().size()) != type.getRank())
+  if (!type || int64_t(adaptor.getLow().size()) != type.getRank() ||
+      int64_t(adaptor.getHigh().size()) != type.getRank())
     return failure();
   SmallVector<int64_t> shape(type.getShape());
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
@@ -140,8 +142,8 @@ CNN_INFER(PadOp) {
 CNN_INFER(Conv2dOp) {
   RankedTensorType input = tensorType(adaptor.getInput()), weight = tensorType(adaptor.getWeight());
   ArrayRef<int64_t> strides = adaptor.getStrides(), padding = adaptor.getPadding(), dilations = adaptor.getDilations();
-  if (!input || !weight || input.getRank() != 4 || weight.getRank() != 4 || strides.size() != 2 || padding.size() != 4 ||
-      dilations.size() != 2)
+  if (!input || !weight || input.getRank() != 4 || weight.getRank() != 4 || strides.size() != 2 ||
+      padding.size() != 4 || dilations.size() != 2)
     return failure();
   SmallVector<int64_t> shape = {input.getDimSize(0), weight.getDimSize(0)};
   for (int axis = 0; axis < 2; ++axis) {
@@ -165,12 +167,12 @@ CNN_INFER(MatmulOp) {
   RankedTensorType lhs = tensorType(adaptor.getLhs()), rhs = tensorType(adaptor.getRhs());
   if (!lhs || !rhs || lhs.getRank() != 2 || rhs.getRank() != 2)
     return failure();
-  return infer(types, {lhs.getDimSize(adaptor.getTransposeLhs() ? 1 : 0), rhs.getDimSize(adaptor.getTransposeRhs() ? 0 : 1)},
+  return infer(types,
+               {lhs.getDimSize(adaptor.getTransposeLhs() ? 1 : 0), rhs.getDimSize(adaptor.getTransposeRhs() ? 0 : 1)},
                lhs.getElementType());
 }
 
-template <typename Adaptor>
-static LogicalResult inferPool(Adaptor adaptor, Types &types) {
+template <typename Adaptor> static LogicalResult inferPool(Adaptor adaptor, Types &types) {
   RankedTensorType input = tensorType(adaptor.getInput());
   ArrayRef<int64_t> kernel = adaptor.getKernel(), strides = adaptor.getStrides(), padding = adaptor.getPadding();
   if (!input || input.getRank() != 4 || kernel.size() != 2 || strides.size() != 2 || padding.size() != 4)
@@ -199,9 +201,7 @@ CNN_INFER(ReduceOp) {
   return infer(types, shape, type.getElementType());
 }
 
-CNN_INFER(RandomUniformOp) {
-  return infer(types, withBatch(adaptor.getShape()), Float32Type::get(context));
-}
+CNN_INFER(RandomUniformOp) { return infer(types, withBatch(adaptor.getShape()), Float32Type::get(context)); }
 
 CNN_INFER(WinogradWeightsOp) {
   RankedTensorType type = tensorType(adaptor.getWeight());
