@@ -114,17 +114,13 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, std::op
     return weights.takeError();
   loaded->weights = std::move(*weights);
 
-  Expected<std::vector<ObjectFile>> objects = compileKernels(program, *variant);
+  LibraryOptions options;
+  options.variants = {*variant};
+  options.weightsHash = loaded->weights.hash;
+  options.forTools = true;
+  Expected<std::vector<ObjectFile>> objects = compileLibrary(program, options);
   if (!objects)
     return objects.takeError();
-  TablesOptions tables;
-  tables.variants = {*variant};
-  tables.weightsHash = loaded->weights.hash;
-  tables.forTools = true;
-  Expected<ObjectFile> runtime = compileTables(program, tables);
-  if (!runtime)
-    return runtime.takeError();
-  objects->push_back(std::move(*runtime));
   {
     // What is mapped stays when its file is gone.
     Expected<TemporaryFolder> folder = TemporaryFolder::create();
@@ -144,12 +140,12 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, std::op
   loaded->api->model = reinterpret_cast<cnn_model *>(loaded->modelMemory.data());
   // The variable is for users of libraries; the tools have an option, and this library has one instruction set only.
   unsetenv("CNN_ISA");
-  cnn_model_options options = {sizeof options, nullptr, nullptr, 0};
+  cnn_model_options modelOptions = {sizeof modelOptions, nullptr, nullptr, 0};
   if (program.weightsBytes) {
-    options.weights = loaded->weights.file.data();
-    options.weights_bytes = loaded->weights.file.size();
+    modelOptions.weights = loaded->weights.file.data();
+    modelOptions.weights_bytes = loaded->weights.file.size();
   }
-  if (llvm::Error error = loaded->check(loaded->api->modelInit(loaded->api->model, &options)))
+  if (llvm::Error error = loaded->check(loaded->api->modelInit(loaded->api->model, &modelOptions)))
     return error;
   loaded->hasModel = true;
   return loaded;

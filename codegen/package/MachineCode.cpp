@@ -138,9 +138,9 @@ std::string cnn::kernelSymbol(const Program &program, const Variant &variant, ll
   return (program.name + "." + symbol + "." + variant.name).str();
 }
 
-Expected<std::vector<ObjectFile>> cnn::compileKernels(const Program &program, ArrayRef<size_t> variants) {
+Expected<std::vector<ObjectFile>> cnn::compileLibrary(const Program &program, const LibraryOptions &options) {
   std::vector<CutModule> modules;
-  for (size_t index : variants) {
+  for (size_t index : options.variants) {
     Expected<cpu::Isa> isa = isaOf(program.variants[index]);
     if (!isa)
       return isa.takeError();
@@ -151,32 +151,33 @@ Expected<std::vector<ObjectFile>> cnn::compileKernels(const Program &program, Ar
   }
 
   struct Task {
-    const CutModule *module;
-    size_t part;
+    size_t work;
+    std::function<Expected<ObjectFile>()> compile;
   };
-  std::vector<Task> tasks;
-  std::vector<ObjectFile> objects;
+  std::vector<Task> tasks = {{SIZE_MAX, [&] { return compileTables(program, options); }}};
   for (const CutModule &module : modules)
-    for (size_t part = 0; part < module.parts.size(); ++part) {
-      tasks.push_back({&module, part});
-      objects.push_back({module.variant->name + "-" + std::to_string(part) + ".o", {}});
-    }
+    for (size_t part = 0; part < module.parts.size(); ++part)
+      tasks.push_back({module.work[part], [&program, &module, part]() -> Expected<ObjectFile> {
+                         auto bytes = compilePart(program, module, part, CodeStage::Object);
+                         if (!bytes)
+                           return bytes.takeError();
+                         return ObjectFile{module.variant->name + "-" + std::to_string(part) + ".o", std::move(*bytes)};
+                       }});
   // The longest first, so that no thread is left with one at the end.
   std::vector<size_t> order(tasks.size());
   std::iota(order.begin(), order.end(), 0);
-  auto workOf = [&](size_t task) { return tasks[task].module->work[tasks[task].part]; };
-  llvm::sort(order, [&](size_t a, size_t b) { return std::pair(workOf(b), a) < std::pair(workOf(a), b); });
+  llvm::sort(order, [&](size_t a, size_t b) { return std::pair(tasks[b].work, a) < std::pair(tasks[a].work, b); });
 
+  std::vector<ObjectFile> objects(tasks.size());
   std::vector<std::string> failures(tasks.size());
   std::atomic<size_t> next = 0;
   auto work = [&] {
     for (size_t i; (i = next++) < order.size();) {
-      const Task &task = tasks[order[i]];
-      Expected<SmallVector<char, 0>> bytes = compilePart(program, *task.module, task.part, CodeStage::Object);
-      if (bytes)
-        objects[order[i]].bytes = std::move(*bytes);
+      Expected<ObjectFile> object = tasks[order[i]].compile();
+      if (object)
+        objects[order[i]] = std::move(*object);
       else
-        failures[order[i]] = llvm::toString(bytes.takeError());
+        failures[order[i]] = llvm::toString(object.takeError());
     }
   };
   size_t count = std::min<size_t>(tasks.size(), std::max(1u, std::thread::hardware_concurrency()));

@@ -18,17 +18,19 @@ struct ObjectFile {
 /// What kernels are called outside their module: unique among the variants of a library, and readable in a profile.
 std::string kernelSymbol(const Program &program, const Variant &variant, llvm::StringRef symbol);
 
-/// The kernels of the variants with the given indices. All symbols are hidden.
-llvm::Expected<std::vector<ObjectFile>> compileKernels(const Program &program, llvm::ArrayRef<size_t> variants);
-
-/// Everything of a library that is not a kernel: runtime, tables and, when `weights` are given, those.
-struct TablesOptions {
+/// What a library has besides kernels: the runtime, tables and, when `weights` are given, those.
+struct LibraryOptions {
   std::vector<size_t> variants; ///< Indices of those that the library has.
   uint64_t weightsHash = 0;
   llvm::ArrayRef<char> weights; ///< Put into the library unless empty.
   bool forTools = false;        ///< Export NAME_run_observed and NAME_resolve as well.
 };
-llvm::Expected<ObjectFile> compileTables(const Program &program, const TablesOptions &options);
+
+/// All objects of a library: the variants' kernels, and runtime and tables. All symbols but the API's are hidden.
+llvm::Expected<std::vector<ObjectFile>> compileLibrary(const Program &program, const LibraryOptions &options);
+
+/// The object that is not kernels (Tables.cpp).
+llvm::Expected<ObjectFile> compileTables(const Program &program, const LibraryOptions &options);
 
 /// The names of the functions that the library exports: NAME_model_bytes and so on.
 std::vector<std::string> apiSymbols(const Program &program, bool forTools);

@@ -32,20 +32,15 @@ Expected<PackageResult> cnn::writePackage(const Program &program, const PackageO
   const bool embedded = program.weightsBytes == 0 || options.weights == Weights::Embedded ||
                         (options.weights == Weights::Automatic && program.weightsBytes <= kEmbeddedWeightsLimit);
 
-  std::vector<size_t> variants(program.variants.size());
-  std::iota(variants.begin(), variants.end(), 0);
-  Expected<std::vector<ObjectFile>> objects = compileKernels(program, variants);
+  LibraryOptions library;
+  library.variants.resize(program.variants.size());
+  std::iota(library.variants.begin(), library.variants.end(), 0);
+  library.weightsHash = weights->hash;
+  if (embedded)
+    library.weights = weights->bytes();
+  Expected<std::vector<ObjectFile>> objects = compileLibrary(program, library);
   if (!objects)
     return objects.takeError();
-  TablesOptions tables;
-  tables.variants = variants;
-  tables.weightsHash = weights->hash;
-  if (embedded)
-    tables.weights = weights->bytes();
-  Expected<ObjectFile> runtime = compileTables(program, tables);
-  if (!runtime)
-    return runtime.takeError();
-  objects->push_back(std::move(*runtime));
 
   Expected<TemporaryFolder> folder = TemporaryFolder::create();
   if (!folder)

@@ -11,7 +11,6 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/Linker/Linker.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
@@ -91,7 +90,7 @@ public:
     return structure({text(variant.name), number(level), array(launches)});
   }
 
-  void network(const Program &program, const TablesOptions &options) {
+  void network(const Program &program, const LibraryOptions &options) {
     int64_t maxOperands = 0;
     for (const Step &step : program.steps)
       maxOperands = std::max<int64_t>(maxOperands, step.operands.size());
@@ -133,20 +132,10 @@ void nameApi(llvm::Module &module, const Program &program, bool forTools) {
     value.setVisibility(llvm::GlobalValue::DefaultVisibility);
     value.setName(program.name + "_" + name);
   }
-}
-
-void optimizeRuntime(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  // The runtime comes optimized; what only tools call goes.
+  for (llvm::Function &function : llvm::make_early_inc_range(module))
+    if (function.hasLocalLinkage() && function.use_empty())
+      function.eraseFromParent();
 }
 
 } // namespace
@@ -161,7 +150,7 @@ std::vector<std::string> cnn::apiSymbols(const Program &program, bool forTools) 
   return symbols;
 }
 
-llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const TablesOptions &options) {
+llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const LibraryOptions &options) {
   auto machine = cpu::createTargetMachine(cpu::Isa::Sse);
   // The runtime asks for the CPU's features in inline assembly.
   LLVMInitializeX86AsmParser();
@@ -181,8 +170,9 @@ llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const Tabl
   (*module)->setModuleIdentifier(program.name);
   if (llvm::NamedMDNode *compilers = (*module)->getNamedMetadata("llvm.ident"))
     (*module)->eraseNamedMetadata(compilers);
+  (*module)->setTargetTriple((*machine)->getTargetTriple());
+  (*module)->setDataLayout((*machine)->createDataLayout());
   nameApi(**module, program, options.forTools);
-  optimizeRuntime(**module, **machine);
   auto bytes = cpu::emitCode(**module, **machine, llvm::CodeGenFileType::ObjectFile);
   if (!bytes)
     return bytes.takeError();
