@@ -107,7 +107,8 @@ void Diagnostics::render(llvm::raw_ostream &os, bool colour) const {
 
 std::string nearest(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef> candidates) {
   std::string best;
-  unsigned bestDistance = std::max<unsigned>(1, word.size() / 3) + 1;
+  // Two letters swapped are two edits.
+  unsigned bestDistance = (word.size() < 4 ? 1 : std::max<unsigned>(2, word.size() / 3)) + 1;
   for (llvm::StringRef candidate : candidates) {
     unsigned distance = word.edit_distance_insensitive(candidate, /*AllowReplacements=*/true, bestDistance);
     if (distance < bestDistance && distance < candidate.size()) {
