@@ -1,4 +1,4 @@
-// RUN: cnn-opt %s -split-input-file -verify-diagnostics
+// RUN: cnn-opt %s -split-input-file -verify-diagnostics -o /dev/null
 
 // conv2d_c1: rank 4
 func.func @f(%x: tensor<?x3x8xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<?x4x6x6xf32> {
@@ -74,7 +74,7 @@ func.func @f(%x: tensor<?x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %b: tensor<3xf32>
 
 // the result follows from the operands
 func.func @f(%x: tensor<?x3x8x8xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<?x4x8x8xf32> {
-  // expected-error@+1 {{'cnn.conv2d' op failed to infer returned types}}
+  // expected-error@+2 {{'cnn.conv2d' op failed to infer returned types}}
   // expected-error@+1 {{'cnn.conv2d' op inferred type(s) 'tensor<?x4x6x6xf32>' are incompatible with return type(s) of operation 'tensor<?x4x8x8xf32>'}}
   %0 = cnn.conv2d %x, %w : tensor<?x3x8x8xf32>, tensor<4x3x3x3xf32> -> tensor<?x4x8x8xf32>
   return %0 : tensor<?x4x8x8xf32>

@@ -1,4 +1,4 @@
-// RUN: cnn-opt %s -split-input-file -verify-diagnostics
+// RUN: cnn-opt %s -split-input-file -verify-diagnostics -o /dev/null
 
 // binary_c1
 func.func @f(%x: tensor<?x8xf32>, %y: tensor<8xf32>) -> tensor<?x8xf32> {
@@ -74,7 +74,7 @@ func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // an element-wise result has the shape of its operand
 func.func @f(%x: tensor<?x8xf32>) -> tensor<?x9xf32> {
-  // expected-error@+1 {{'cnn.relu' op failed to infer returned types}}
+  // expected-error@+2 {{'cnn.relu' op failed to infer returned types}}
   // expected-error@+1 {{'cnn.relu' op inferred type(s) 'tensor<?x8xf32>' are incompatible with return type(s) of operation 'tensor<?x9xf32>'}}
   %0 = cnn.relu %x : tensor<?x8xf32> -> tensor<?x9xf32>
   return %0 : tensor<?x9xf32>
@@ -84,7 +84,7 @@ func.func @f(%x: tensor<?x8xf32>) -> tensor<?x9xf32> {
 
 // convert: the result has the element type that it says
 func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
-  // expected-error@+1 {{'cnn.convert' op failed to infer returned types}}
+  // expected-error@+2 {{'cnn.convert' op failed to infer returned types}}
   // expected-error@+1 {{'cnn.convert' op inferred type(s) 'tensor<?x8xf16>' are incompatible with return type(s) of operation 'tensor<?x8xf32>'}}
   %0 = cnn.convert %x {to = f16} : tensor<?x8xf32> -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>

@@ -1,4 +1,4 @@
-// RUN: cnn-opt %s -split-input-file -verify-diagnostics
+// RUN: cnn-opt %s -split-input-file -verify-diagnostics -o /dev/null
 
 // state_c1
 // expected-error@+1 {{'cnn.param' op state_c1: the type of a state variable must be static, not 'tensor<?x4xf32>'}}
