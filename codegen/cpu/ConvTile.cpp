@@ -115,7 +115,7 @@ static void divideWork(ConvTile &tile, const ConvProblem &problem, int64_t heigh
   int64_t outerTiles = height > 1 ? divideCeil(height, tile.rows) : divideCeil(width, tile.columns);
   int64_t groups = problem.groups * divideCeil(groupBlocks, tile.blocks);
   double perTile = double(problem.multiplyAdds()) / (double(groups) * outerTiles);
-  tile.unitTiles = std::clamp<int64_t>(int64_t(4e6 / perTile), 1, outerTiles);
+  tile.unitTiles = std::clamp<int64_t>(int64_t(1e6 / perTile), 1, outerTiles);
   tile.unitTiles = cutEvenly(outerTiles, tile.unitTiles).front().first;
 
   // Whichever is larger should be read once: the weights or the images' rows.
