@@ -45,8 +45,9 @@ public:
   /// for a user. The pass has checked that this is legal: shapes agree, and all other operands are known before the group.
   virtual bool fusesInto(GroupOp producer, mlir::Operation *consumer, std::string &whyNot) const = 0;
 
-  /// Lay out: asked for each group, whose operands and results are still row-major. What it says of packed operands
-  /// (isPacked) is not looked at: that is `packing`'s.
+  /// Lay out: asked for each group in order, so that the types of getInputs() have the layouts that their producers
+  /// write; body and results are still row-major. What it says of packed operands (isPacked) is not looked at: that is
+  /// `packing`'s.
   virtual GroupLayouts layouts(GroupOp group) const = 0;
 
   /// Schedule: how the packed operand `operand` of a laid-out group is stored; the answer holds for every instruction

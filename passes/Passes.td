@@ -1,0 +1,119 @@
+// The passes in the order of the pipeline (passes/Pipeline.cpp). One pass, one file, one flag, one lit test of the same words.
+#ifndef CNN_PASSES_TD
+#define CNN_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+class Cnn_Pass<string flag> : Pass<flag, "::mlir::ModuleOp"> { let dependentDialects = ["::cnn::CnnDialect"]; }
+
+def SelectOutputs : Cnn_Pass<"cnn-select-outputs"> {
+  let summary = "Keeps the named outputs of @infer and what they depend on";
+  let description = [{
+    The outputs stay in the order of the signature. A name that is no output is an error that lists the outputs. Without names
+    nothing changes.
+  }];
+  let options = [ListOption<"names", "names", "std::string", "The outputs to keep">];
+}
+
+def Simplify : Cnn_Pass<"cnn-simplify"> {
+  let summary = "Brings the network into canonical form";
+  let description = [{
+    Folds, removes dead code and common subexpressions, and rewrites
+
+    - `reshape` of `reshape`, `transpose` of `transpose`, `slice` of `slice`, `broadcast` of `broadcast`, `neg` of `neg` to one
+      or none; `concat` of one operand and nested `concat`s along one axis;
+    - `pad` with zeros before `conv2d` into its padding, and before `avg_pool` where positions of the padding count;
+    - `max` and `min` with a constant to `clamp` and `relu`, and chains of these to one;
+    - multiplication and division by 1, subtraction of 0, also where the constant is broadcast;
+    - pooling of 1x1 windows with stride 1 to nothing, the mean over rows and columns to `avg_pool`;
+    - `add` of one value a channel after a `conv2d` or `dense` without bias to the bias.
+
+    All keep every value but for the sign of zero; none reassociates arithmetic. Adding +0 stays, as it turns -0 to +0.
+  }];
+}
+
+def FoldBatchNorm : Cnn_Pass<"cnn-fold-batch-norm"> {
+  let summary = "Folds batch normalization into the convolution or dense layer before it";
+  let description = [{
+    With s = scale / sqrt(variance + epsilon) and t = offset - mean * s, a `batch_norm` that is the only user of a `conv2d` or
+    `dense` becomes the layer with weight w * s (by output channel) and bias b * s + t; any other becomes x * s + t. What s and t
+    are computed from are ordinary operations on state, which hoist moves to @prepare, where they are evaluated in double.
+    A layer whose weight is not computed from state and constants alone is not scaled.
+  }];
+}
+
+def Hoist : Cnn_Pass<"cnn-hoist"> {
+  let summary = "Splits @infer into @prepare, which depends on state alone, and @run";
+  let description = [{
+    What depends on state and constants alone is computed by @prepare, whose results are the arguments `cnn.packed` of @run;
+    @run takes no state. Equal values are packed once, in the order of their first use. State that nothing reads is dropped, its
+    declaration too. Broadcasts and constants of one value stay in @run, which reads less that way; random draws stay.
+  }];
+}
+
+def Fuse : Cnn_Pass<"cnn-fuse"> {
+  let summary = "Makes groups of the operations of @run";
+  let description = [{
+    A group is made around each operation that is not element-wise, its anchor, and then takes element-wise operations that
+    read its results, as long as their other operands are known before it and the target says that it pays. A group moves
+    down to its last operand where nothing in between reads it. What a later group reads, too, becomes a further result.
+    Element-wise operations that no anchor takes form groups by the same rule. Constants and broadcasts are copied into the
+    groups that read them. Each refusal is a note of the group.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"cpu\"", "The target that is asked what pays">];
+}
+
+def LayOut : Cnn_Pass<"cnn-lay-out"> {
+  let summary = "Gives the tensors between groups their layouts";
+  let description = [{
+    Each group reads and writes the layouts that the target names; a group of kind `copy` stands where a tensor is read in
+    another layout than it is written, one for all readers. Inputs and outputs of the network are row-major. An output that is an
+    input, a packed value, or an output for the second time is copied, so that each output is the result of a group.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"cpu\"", "The target that is asked for layouts">];
+}
+
+def Schedule : Cnn_Pass<"cnn-schedule"> {
+  let summary = "Decides how weights are packed and how each group is computed on each instruction set";
+  let description = [{
+    Appends to @prepare what packs each weight for the group that reads it: `expand_groups`, `winograd_weights`, `relayout`.
+    A weight that two groups read in one packing is packed once. In a group's body a `conv2d` becomes a `winograd_conv2d`, or one
+    with groups = 1, accordingly. Then each group gets a dictionary of schedules, one an instruction set; that they have one
+    algorithm, and that each fits its group, is verified.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"cpu\"", "The target that schedules">,
+    ListOption<"isas", "isa", "std::string", "Instruction sets or architectures; all of the target's when empty">,
+    Option<"exact", "exact", "bool", "false", "Only algorithms that add the products as the formula does">];
+}
+
+def PlanMemory : Cnn_Pass<"cnn-plan-memory"> {
+  let summary = "Places the results of groups in memory";
+  let description = [{
+    By image, with sizes rounded to 64 bytes: buffers whose lives don't overlap share places (the largest first, each into the
+    smallest gap that holds it). Element-wise groups write over an operand that dies; the operands of a concatenation along
+    channels are written into it where they are whole blocks; reshapes, and relayouts that move no byte, are views; what @run
+    returns is written to the output directly. A note says why a concatenation is not in place. The sums are attributes of
+    @run: `cnn.workspace_bytes` (for one image) and `cnn.fixed_bytes`.
+  }];
+  let options = [Option<"keepBuffers", "keep-buffers", "bool", "false",
+                        "Give every result memory of its own, for comparing values group by group">];
+}
+
+def VerifyStage : Cnn_Pass<"cnn-verify-stage"> {
+  let summary = "Verifies what must hold after a stage of the pipeline";
+  let description = [{
+    | stage | what holds |
+    | --- | --- |
+    | elaborate | One function, @infer, of `cnn` operations on tensors without layout, each with a path (constants excepted); arguments are inputs or state, results are outputs. |
+    | simplify | The same. |
+    | hoist | @prepare takes state alone and gives `cnn.packed` values 0, 1, ..; @run takes these and the inputs and no state; there is no `batch_norm` in @run. |
+    | fuse | @run consists of groups and a return. |
+    | layout | The same; inputs and outputs are row-major, each output is the result of a group, and each output is another one. |
+    | schedule | The packed values of @prepare have the types that @run takes; every group has a schedule for the same instruction sets, of one algorithm. |
+    | plan | Every result has a place. In a run of three images that is simulated by the placements alone, no group reads a byte that another value has overwritten, and each output holds its value in the end. |
+  }];
+  let options = [Option<"stage", "stage", "std::string", "\"elaborate\"", "The stage after which the module is">];
+}
+
+#endif

@@ -1,0 +1,179 @@
+// What is legal after each stage; the table is in Passes.td. Everything is checked from the module alone, by other code
+// than that which made it so. The simulation of a memory plan is in VerifyPlan.cpp.
+#include "passes/VerifyPlan.h"
+#include "passes/Passes.h"
+#include "passes/Pipeline.h"
+
+using namespace mlir;
+
+namespace cnn {
+#define GEN_PASS_DEF_VERIFYSTAGE
+#include "passes/Passes.h.inc"
+
+static FailureOr<func::FuncOp> functionOf(ModuleOp module, StringRef name) {
+  auto function = module.lookupSymbol<func::FuncOp>(name);
+  if (!function || function.isDeclaration() || !llvm::hasSingleElement(function.getBody()))
+    return module.emitError() << "there is no function @" << name << " of one block";
+  return function;
+}
+
+/// Each argument has one of `argumentAttributes`, each result `resultAttribute`.
+static LogicalResult verifySignature(func::FuncOp function, ArrayRef<StringRef> argumentAttributes,
+                                     StringRef resultAttribute) {
+  for (unsigned index = 0; index < function.getNumArguments(); ++index)
+    if (llvm::none_of(argumentAttributes, [&](StringRef name) { return bool(function.getArgAttr(index, name)); }))
+      return function.emitError() << "argument " << index << " of @" << function.getName() << " has none of "
+                                  << llvm::join(argumentAttributes, ", ");
+  for (unsigned index = 0; index < function.getNumResults(); ++index)
+    if (!function.getResultAttr(index, resultAttribute))
+      return function.emitError() << "result " << index << " of @" << function.getName() << " has no "
+                                  << resultAttribute;
+  return success();
+}
+
+/// Operations of the dialect on tensors without layout.
+static LogicalResult verifyTensorLevel(func::FuncOp function) {
+  for (Operation &op : function.getBody().front().without_terminator()) {
+    if (!isa_and_nonnull<CnnDialect>(op.getDialect()) || isa<GroupOp, YieldOp, RelayoutOp, WinogradConv2dOp>(op))
+      return op.emitError() << "'" << op.getName() << "' does not belong into @" << function.getName()
+                            << " before fusion";
+    for (Type type : op.getResultTypes())
+      if (getLayout(type))
+        return op.emitError() << "has a layout before layouts are chosen";
+  }
+  return success();
+}
+
+static LogicalResult verifyElaborated(ModuleOp module) {
+  FailureOr<func::FuncOp> infer = functionOf(module, kInferFunction);
+  if (failed(infer) || failed(verifySignature(*infer, {kInputAttr, kStateAttr}, kOutputAttr)) ||
+      failed(verifyTensorLevel(*infer)))
+    return failure();
+  for (func::FuncOp function : module.getOps<func::FuncOp>())
+    if (function != *infer)
+      return function.emitError() << "@" << function.getName() << " is a second function beside @" << kInferFunction;
+  for (Operation &op : infer->getBody().front().without_terminator())
+    if (!isa<ConstantOp>(op) && getPath(&op).empty())
+      return op.emitError() << "has no path";
+  return success();
+}
+
+/// `cnn.packed` 0, 1, .. on the first arguments of @run and on the results of @prepare, of the same types.
+static LogicalResult verifyPacked(func::FuncOp prepare, func::FuncOp run) {
+  if (failed(verifySignature(prepare, {kStateAttr}, kPackedAttr)) ||
+      failed(verifySignature(run, {kPackedAttr, kInputAttr}, kOutputAttr)))
+    return failure();
+  unsigned count = prepare.getNumResults();
+  for (unsigned index = 0; index < run.getNumArguments(); ++index) {
+    auto number = run.getArgAttrOfType<IntegerAttr>(index, kPackedAttr);
+    if (bool(number) != (index < count) || (number && number.getInt() != index))
+      return run.emitError() << "@" << kPrepareFunction << " gives " << count
+                             << " packed values, which must be the first arguments of @" << kRunFunction
+                             << " in order; argument " << index << " is not";
+    if (number && run.getArgument(index).getType() != prepare.getResultTypes()[index])
+      return run.emitError() << "packed value " << index << " is " << prepare.getResultTypes()[index] << " in @"
+                             << kPrepareFunction << " and " << run.getArgument(index).getType() << " in @"
+                             << kRunFunction;
+  }
+  if (run.getNumArguments() < count)
+    return run.emitError() << "@" << kPrepareFunction << " gives " << count << " packed values, @" << kRunFunction
+                           << " takes " << run.getNumArguments() << " arguments";
+  for (unsigned index = 0; index < count; ++index)
+    if (prepare.getResultAttrOfType<IntegerAttr>(index, kPackedAttr).getInt() != index)
+      return prepare.emitError() << "result " << index << " of @" << kPrepareFunction << " has another number";
+  return success();
+}
+
+static LogicalResult verifyHoisted(func::FuncOp prepare, func::FuncOp run) {
+  if (failed(verifyTensorLevel(prepare)) || failed(verifyTensorLevel(run)))
+    return failure();
+  for (Operation &op : run.getBody().front())
+    if (isa<BatchNormOp>(op))
+      return op.emitError() << "batch normalization must be folded before hoist";
+  return success();
+}
+
+static LogicalResult verifyFused(func::FuncOp run) {
+  for (Operation &op : run.getBody().front().without_terminator()) {
+    if (!isa<GroupOp>(op))
+      return op.emitError() << "@" << kRunFunction << " must consist of groups, not '" << op.getName() << "'";
+    if (op.use_empty())
+      return op.emitError() << "nothing reads a result of this group";
+  }
+  return success();
+}
+
+static LogicalResult verifyLaidOut(func::FuncOp run) {
+  for (BlockArgument argument : run.getArguments())
+    if (!isPacked(argument) && getLayout(argument.getType()))
+      return run.emitError() << "input " << argument.getArgNumber() << " must be row-major";
+  DenseSet<Value> seen;
+  for (auto [index, value] : llvm::enumerate(run.getBody().front().getTerminator()->getOperands())) {
+    if (getLayout(value.getType()))
+      return run.emitError() << "output " << index << " must be row-major";
+    if (!value.getDefiningOp<GroupOp>())
+      return run.emitError() << "output " << index << " must be the result of a group";
+    if (!seen.insert(value).second)
+      return run.emitError() << "output " << index << " is another output, too";
+  }
+  return success();
+}
+
+static LogicalResult verifyScheduled(func::FuncOp run) {
+  std::optional<SmallVector<StringAttr>> isas;
+  for (GroupOp group : run.getBody().front().getOps<GroupOp>()) {
+    DictionaryAttr schedules = group.getSchedulesAttr();
+    if (!schedules || schedules.empty())
+      return group.emitError() << "has no schedule";
+    SmallVector<StringAttr> names;
+    StringRef algorithm;
+    for (NamedAttribute entry : schedules) {
+      auto schedule = dyn_cast<ScheduleAttrInterface>(entry.getValue());
+      if (!schedule)
+        return group.emitError() << "'" << entry.getName() << "' is no schedule";
+      if (failed(schedule.verifyFor(group)))
+        return failure();
+      if (!algorithm.empty() && algorithm != schedule.algorithmName())
+        return group.emitError() << "has two algorithms, " << algorithm << " and " << schedule.algorithmName();
+      algorithm = schedule.algorithmName();
+      names.push_back(entry.getName());
+    }
+    if (isas && *isas != names)
+      return group.emitError() << "has schedules for other instruction sets than the groups before";
+    isas = names;
+  }
+  return success();
+}
+
+LogicalResult verifyStage(StringRef stage, ModuleOp module) {
+  const auto *at = llvm::find(pipelineStages(), stage);
+  if (at == pipelineStages().end())
+    return module.emitError() << "there is no stage '" << stage << "'; the stages are "
+                              << llvm::join(pipelineStages(), ", ");
+  auto isAfter = [&](StringRef other) { return at >= llvm::find(pipelineStages(), other); };
+  if (!isAfter("hoist"))
+    return verifyElaborated(module);
+
+  FailureOr<func::FuncOp> prepare = functionOf(module, kPrepareFunction), run = functionOf(module, kRunFunction);
+  if (failed(prepare) || failed(run) || failed(verifyPacked(*prepare, *run)))
+    return failure();
+  if (module.lookupSymbol(kInferFunction))
+    return module.emitError() << "@" << kInferFunction << " is still there after hoist";
+  if (!isAfter("fuse"))
+    return verifyHoisted(*prepare, *run);
+  if (failed(verifyFused(*run)) || (isAfter("layout") && failed(verifyLaidOut(*run))) ||
+      (isAfter("schedule") && failed(verifyScheduled(*run))) || (isAfter("plan") && failed(verifyPlan(*run))))
+    return failure();
+  return success();
+}
+
+namespace {
+struct VerifyStage : impl::VerifyStageBase<VerifyStage> {
+  using Base::Base;
+  void runOnOperation() override {
+    if (failed(verifyStage(stage, getOperation())))
+      signalPassFailure();
+  }
+};
+} // namespace
+} // namespace cnn
