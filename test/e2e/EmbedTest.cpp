@@ -56,6 +56,8 @@ protected:
     EXPECT_EQ(WEXITSTATUS(code), status) << command << "\n" << output;
     return output;
   }
+  /// Compiles; a warning of the linker is a failure too.
+  void compile(const std::string &command) { EXPECT_EQ(run(command), ""); }
   static std::string program(const char *name) { return std::string(CNN_SOURCE_DIR "/test/e2e/programs/") + name; }
 
   /// What programs/one.c prints.
@@ -78,7 +80,7 @@ TEST_F(Embed, C99AndCxxStaticAndShared) {
   build(tinyOptions);
   for (const std::string &compiler : {kC, kCxx})
     for (const char *library : {"-x none libtiny.a", "-x none -L. -ltiny -Wl,-rpath,."}) {
-      run(fmt::format("{} {} -I. {} -o one", compiler, program("one.c"), library));
+      compile(fmt::format("{} {} -I. {} -o one", compiler, program("one.c"), library));
       EXPECT_EQ(run("./one"), wanted(bestIsa(tinyOptions), tinyOptions)) << compiler << " " << library;
     }
 }
@@ -86,7 +88,7 @@ TEST_F(Embed, C99AndCxxStaticAndShared) {
 TEST_F(Embed, TwoNetworksInOneProgramAndEightThreadsOnEachModel) {
   build(tinyOptions);
   build(otherOptions);
-  run(kC + " " + program("two.c") + " -I. libtiny.a libother.a -pthread -o two");
+  compile(kC + " " + program("two.c") + " -I. libtiny.a libother.a -pthread -o two");
   std::vector<float> x(tiny::kImage), bias(tiny::kPlanes);
   for (size_t i = 0; i < x.size(); ++i)
     x[i] = static_cast<float>(i % 13);
@@ -99,7 +101,7 @@ TEST_F(Embed, TwoNetworksInOneProgramAndEightThreadsOnEachModel) {
 
 TEST_F(Embed, TheEnvironmentForcesAnInstructionSet) {
   build(tinyOptions);
-  run(kC + " " + program("one.c") + " -I. libtiny.a -o one");
+  compile(kC + " " + program("one.c") + " -I. libtiny.a -o one");
   for (const std::string &isa : tinyOptions.isas)
     if (cpu::hostSupports(*cpu::parseIsa(isa)))
       EXPECT_EQ(run("CNN_ISA=" + isa + " ./one"), wanted(isa, tinyOptions));
@@ -110,7 +112,7 @@ TEST_F(Embed, TheEnvironmentForcesAnInstructionSet) {
 
 TEST_F(Embed, WeightsApartAreCheckedBeforeUse) {
   build(tinyOptions, PackageOptions::Weights::Separate);
-  run(kC + " " + program("one.c") + " -I. libtiny.a -o one");
+  compile(kC + " " + program("one.c") + " -I. libtiny.a -o one");
   EXPECT_EQ(run("./one tiny.weights"), wanted(bestIsa(tinyOptions), tinyOptions));
   EXPECT_THAT(run("./one -", 1), StartsWith("error 8: "));
   EXPECT_THAT(run("./one missing", 1), StartsWith("error 9: "));
@@ -128,7 +130,7 @@ TEST_F(Embed, WeightsApartAreCheckedBeforeUse) {
   EXPECT_THAT(run("./one changed.weights", 1), StartsWith("error 12: "));
   // A library with its weights inside takes a file with the same weights too.
   build(tinyOptions, PackageOptions::Weights::Embedded);
-  run(kC + " " + program("one.c") + " -I. libtiny.a -o one");
+  compile(kC + " " + program("one.c") + " -I. libtiny.a -o one");
   EXPECT_EQ(run("./one -"), wanted(bestIsa(tinyOptions), tinyOptions));
   EXPECT_EQ(run("./one tiny.weights"), wanted(bestIsa(tinyOptions), tinyOptions));
   EXPECT_THAT(run("./one changed.weights", 1), StartsWith("error 12: "));
@@ -139,9 +141,9 @@ TEST_F(Embed, TheSmokeTestBuildsAndRuns) {
   build(otherOptions, PackageOptions::Weights::Separate);
   const std::string isa = bestIsa(tinyOptions);
   for (const std::string &compiler : {kC, kCxx}) {
-    run(compiler + " tiny_smoke_test.c -I. -x none libtiny.a -o smoke");
+    compile(compiler + " tiny_smoke_test.c -I. -x none libtiny.a -o smoke");
     EXPECT_EQ(run("./smoke"), "tiny runs on " + isa + "\n");
-    run(compiler + " other_smoke_test.c -I. -x none libother.a -o smoke");
+    compile(compiler + " other_smoke_test.c -I. -x none libother.a -o smoke");
     EXPECT_EQ(run("./smoke other.weights"), "other runs on " + isa + "\n");
     EXPECT_THAT(run("./smoke", 1), HasSubstr("the weights are not in the library"));
   }
@@ -151,7 +153,7 @@ TEST_F(Embed, PkgConfigFindsThePackage) {
   if (std::system("pkg-config --version >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "SKIP pkg-config is not installed";
   build(tinyOptions);
-  run(kC + " " + program("one.c") + " $(PKG_CONFIG_PATH=. pkg-config --cflags --libs tiny) -o one");
+  compile(kC + " " + program("one.c") + " $(PKG_CONFIG_PATH=. pkg-config --cflags --libs tiny) -o one");
   EXPECT_EQ(run("LD_LIBRARY_PATH=. ./one"), wanted(bestIsa(tinyOptions), tinyOptions));
 }
 
