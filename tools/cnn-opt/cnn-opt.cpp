@@ -1,18 +1,18 @@
 // Runs the project's passes, each by its own flag, on textual IR, so that lit can test them alone.
-#include "codegen/cpu/Cpu.h"
+#include "codegen/cpu/CpuDialect.h"
+#include "codegen/cpu/CpuTargetModel.h"
 #include "ir/CnnOps.h"
 #include "passes/Passes.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  registry.insert<cnn::CnnDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::scf::SCFDialect>();
-  cnn::cpu::registerDialect(registry);
+  registry.insert<cnn::CnnDialect, cnn::cpu::CpuDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect,
+                  mlir::scf::SCFDialect>();
+  cnn::cpu::registerCpuTarget();
   cnn::registerPasses();
   mlir::registerTransformsPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "cnn-opt: runs passes on networks as text\n", registry));
