@@ -1,7 +1,7 @@
 // Loads networks for the subcommands; Driver.h has the contract.
 #include "tools/cnnc/Driver.h"
 
-// #include "codegen/cpu/Cpu.h"
+#include "codegen/cpu/CpuDialect.h"
 #include "frontend/Frontend.h"
 #include "passes/Passes.h"
 
@@ -74,6 +74,26 @@ LogicalResult selectOutputs(ModuleOp network, ArrayRef<std::string> names) {
   return infer.eraseArguments(unused);
 }
 
+/// A diagnostic of a pass as the frontend would print it: at the place in the source where the operation came from.
+LogicalResult printDiagnostic(mlir::Diagnostic &diagnostic) {
+  if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+    return success();
+  std::string place;
+  diagnostic.getLocation()->walk([&](Location location) {
+    auto position = dyn_cast<FileLineColLoc>(location);
+    if (!position)
+      return WalkResult::advance();
+    llvm::raw_string_ostream(place) << position.getFilename().getValue() << ":" << position.getLine() << ":"
+                                    << position.getColumn() << ": ";
+    return WalkResult::interrupt();
+  });
+  bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
+  llvm::errs() << place << (isError ? "error: " : "warning: ") << diagnostic.str() << "\n";
+  for (mlir::Diagnostic &note : diagnostic.getNotes())
+    llvm::errs() << "note: " << note.str() << "\n";
+  return success();
+}
+
 } // namespace
 
 std::string addTap(ModuleOp network, StringRef path) {
@@ -102,10 +122,8 @@ std::string addTap(ModuleOp network, StringRef path) {
 }
 
 OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
-  DialectRegistry registry;
-  registry.insert<CnnDialect, func::FuncDialect>();
-  context.appendDialectRegistry(registry);
-  context.loadAllAvailableDialects();
+  context.loadDialect<CnnDialect, func::FuncDialect, cpu::CpuDialect>();
+  context.getDiagEngine().registerHandler(printDiagnostic);
 
   NetworkRequest request;
   request.path = options.net;
