@@ -55,9 +55,11 @@ private:
   }
 
   void scale(Operation *layer, Value s, Value t) {
+    // From here on it is the layer's weight and bias.
+    path = layer->getAttrOfType<StringAttr>("path");
     auto type = cast<RankedTensorType>(layer->getOperand(1).getType());
-    Value perOutput = BroadcastOp::create(b, loc, s, b.getDenseI64ArrayAttr({0}), b.getDenseI64ArrayAttr(type.getShape()),
-                                          path);
+    Value perOutput =
+        BroadcastOp::create(b, loc, s, b.getDenseI64ArrayAttr({0}), b.getDenseI64ArrayAttr(type.getShape()), path);
     Value weight = mul(layer->getOperand(1), perOutput);
     Value bias = layer->getNumOperands() > 2 ? add(mul(layer->getOperand(2), s), t) : t;
     // The layer moves down to what it now reads.

@@ -243,8 +243,8 @@ private:
   }
 
   static void eraseUnused(Block &body) {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body.without_terminator())))
-      if (op.use_empty())
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>())
         op.erase();
   }
 };

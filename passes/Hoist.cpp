@@ -169,8 +169,8 @@ private:
     }
     OpBuilder builder = OpBuilder::atBlockEnd(&prepare.getBody().front());
     func::ReturnOp::create(builder, loc, values);
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(prepare.getBody().front().without_terminator())))
-      if (op.use_empty())
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(prepare.getBody().front())))
+      if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>())
         op.erase();
     llvm::BitVector unused(prepare.getNumArguments());
     for (BlockArgument argument : prepare.getArguments())

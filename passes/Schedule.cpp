@@ -125,6 +125,12 @@ namespace {
 struct Schedule : impl::ScheduleBase<Schedule> {
   using ScheduleBase::ScheduleBase;
 
+  void getDependentDialects(DialectRegistry &registry) const override {
+    ScheduleBase::getDependentDialects(registry);
+    if (const TargetModel *model = findTargetModel(target))
+      model->registerDialects(registry);
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareFunction);

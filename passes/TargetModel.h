@@ -39,6 +39,8 @@ public:
   /// The instruction sets or architectures of the family, the most capable first; they share groups, layouts, packing
   /// and memory plan.
   virtual llvm::ArrayRef<llvm::StringRef> isas() const = 0;
+  /// The dialects of its schedules.
+  virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
 
   /// Fuse: whether `consumer`, an element-wise operation or a broadcast outside `producer` that reads a result of it (or
   /// a broadcast of which such an operation reads), may be computed in the group. Otherwise `whyNot` says why, in words

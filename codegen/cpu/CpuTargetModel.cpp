@@ -102,6 +102,7 @@ public:
 
   StringRef name() const override { return "cpu"; }
   ArrayRef<StringRef> isas() const override { return names; }
+  void registerDialects(DialectRegistry &registry) const override { registry.insert<CpuDialect>(); }
 
   bool fusesInto(GroupOp producer, Operation *consumer, std::string &whyNot) const override {
     Operation *anchor = producer.getAnchor();
