@@ -121,9 +121,10 @@ public:
     for (const KernelInfo &info : infos)
       functions.push_back(jit.lookup(info.symbol));
     kernelSeconds.assign(infos.size(), 1e9);
-    weightFloats = p.outputs * p.channels / p.groups * (winograd ? 36 : p.kernelHeight * p.kernelWidth);
-    inputFloats = p.channels * p.height * p.width;
-    outputFloats = p.outputs * p.outHeight * p.outWidth;
+    auto padded = [](int64_t channels) { return (channels + kBlock - 1) / kBlock * kBlock; };
+    weightFloats = padded(p.outputs) * padded(p.channels / p.groups) * (winograd ? 36 : p.kernelHeight * p.kernelWidth);
+    inputFloats = padded(p.channels) * p.height * p.width;
+    outputFloats = padded(p.outputs) * p.outHeight * p.outWidth;
   }
 
   void measure(bool warm) {

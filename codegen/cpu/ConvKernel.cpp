@@ -270,6 +270,7 @@ private:
                                          Value pixels, Value weights, ValueRange start) {
     llvm::SmallVector<Value> sums(start);
     for (int64_t channel = 0; channel < unroll(); ++channel) {
+      b.keepOrder();
       llvm::SmallVector<Value> vectors;
       for (int64_t k = 0; k < order.blocks; ++k) {
         int64_t bytes = k * weightBlockBytes + channel * kBlockBytes;

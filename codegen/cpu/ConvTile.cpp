@@ -81,15 +81,48 @@ public:
     bool pointwise = p.isPointwise();
     int64_t height = pointwise ? 1 : p.outHeight, width = pointwise ? p.outHeight * p.outWidth : p.outWidth;
     int64_t groupBlocks = divideCeil(p.outputs / p.groups, kBlock);
+    // Every tile reads the weights of its blocks again. Half a second-level cache holds them beside the images and what
+    // is fetched ahead; beyond that they come from further away.
+    double groupBytes = 4.0 * blocks * kBlock * (p.channels / p.groups) * p.kernelHeight * p.kernelWidth;
+    double penalty = groupBytes > kCacheBytes ? 1.15 : 1.0;
     double total = 0;
     for (auto [b, groups] : cutEvenly(groupBlocks, blocks))
       for (auto [r, rowTiles] : cutEvenly(height, rows))
         for (auto [c, columnTiles] : cutEvenly(width, columns))
           total += double(groups) * rowTiles * columnTiles * tileCycles(r * c, b);
-    return total / groupBlocks;
+    // Code is worth its instruction cache and the time to compile it.
+    double code = codeBytes(rows, columns, blocks);
+    if (code > kCodeBytes)
+      penalty *= 1 + 0.2 * (code - kCodeBytes) / kCodeBytes;
+    return penalty * total / groupBlocks;
   }
 
 private:
+  static constexpr double kCacheBytes = 640 * 1024, kCodeBytes = 8 * 1024;
+
+  /// An estimate, for an unrolling of two, of the bodies that edges and unequal tiles make.
+  double codeBytes(int64_t rows, int64_t columns, int64_t blocks) const {
+    const ConvProblem &p = problem;
+    if (p.isPointwise())
+      return 0;
+    int64_t products = 0;
+    for (const TileRun &column :
+         cutAxis(p.outWidth, columns, p.width, p.kernelWidth, p.strideX, p.dilationX, p.padLeft)) {
+      int64_t perRow = 0;
+      for (size_t tap = 0; tap < column.inside.size(); ++tap)
+        if (tap == 0 || column.inside[tap] != column.inside[tap - 1])
+          perRow += column.inside[tap].second - column.inside[tap].first;
+      if (rows == 1) {
+        products += perRow;
+        continue;
+      }
+      for (const TileRun &row : cutAxis(p.outHeight, rows, p.height, p.kernelHeight, p.strideY, p.dilationY, p.padTop))
+        for (auto [first, last] : row.inside)
+          products += (last - first) * perRow;
+    }
+    return double(products * blocks * info.registersPerBlock) * 2 * 10;
+  }
+
   /// Cycles of one input channel of a tile: two fused multiply-adds and two loads a cycle, four cycles from one
   /// addition to the next, and what a tile costs besides (filling the pipeline, the epilogue), spread over its
   /// reduction.

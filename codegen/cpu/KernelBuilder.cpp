@@ -191,6 +191,8 @@ void KernelBuilder::store(Value value, Value address, int64_t bytes, unsigned al
   LLVM::StoreOp::create(*this, value, offset(address, bytes), align);
 }
 
+void KernelBuilder::keepOrder() { LLVM::FenceOp::create(*this, LLVM::AtomicOrdering::seq_cst, "singlethread"); }
+
 void KernelBuilder::prefetch(Value address, int64_t bytes) {
   LLVM::Prefetch::create(*this, offset(address, bytes), /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }

@@ -105,6 +105,9 @@ public:
   Value loadScalar(Value address, int64_t bytes = 0) { return load(f32(), address, bytes, 4); }
   /// Loads one f32 into all lanes.
   Value loadSplat(Value address, int64_t bytes = 0) { return splat(loadScalar(address, bytes)); }
+  /// Keeps LLVM from moving loads across this place, at no cost when running: it gathers those of unrolled code in
+  /// front, where they take the registers of the sums.
+  void keepOrder();
   /// Fetches a cache line for reading into all levels.
   void prefetch(Value address, int64_t bytes = 0);
 
