@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/CpuTargetModel.h"
 #include "codegen/cpu/Lower.h"
+#include "codegen/package/CheckProgram.h"
 #include "passes/Pipeline.h"
 
 #include <chrono>
@@ -48,6 +49,9 @@ host::Result<std::unique_ptr<Compiled>> compile(ModuleOp network, const Weights 
     lower.isas.push_back(cpu::isaInfo(isa).name.str());
   if (weights)
     lower.state = [weights](StringRef name, RankedTensorType type) { return (*weights)(name, type); };
+  // A name such as 'xor' is none in C++.
+  StringRef name = network.getSymName().value_or("network");
+  lower.name = isIdentifier(name) ? "" : (name + "_").str();
   FailureOr<Program> program = cpu::lowerToProgram(*compiled->module, lower);
   if (failed(program))
     return host::makeError("no code can be generated for the network");

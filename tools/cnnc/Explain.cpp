@@ -52,9 +52,8 @@ std::string placementText(PlacementAttr placement) {
 struct Explanation {
   std::string path, kind, operations;
   std::vector<std::string> layouts, places, notes;
-  /// Instruction set, algorithm and tiles.
   struct Choice {
-    std::string isa, algorithm, tiles;
+    std::string isa, algorithm, description;
   };
   std::vector<Choice> schedules;
   bool elided;
@@ -91,8 +90,7 @@ void print(const Explanation &group) {
   for (const std::string &place : group.places)
     llvm::outs() << "  memory:    " << place << "\n";
   for (const Explanation::Choice &choice : group.schedules)
-    llvm::outs() << "  " << llvm::left_justify(choice.isa + ":", 11) << choice.algorithm
-                 << (choice.tiles.empty() ? "" : ", " + choice.tiles) << "\n";
+    llvm::outs() << "  " << llvm::left_justify(choice.isa + ":", 11) << choice.description << "\n";
   for (const std::string &note : group.notes)
     llvm::outs() << "  note:      " << note << "\n";
 }
@@ -102,7 +100,11 @@ void write(host::JsonWriter &json, const Explanation &group) {
   json.array("layouts", group.layouts).array("memory", group.places).member("in_place", group.elided);
   json.key("schedules").beginObject();
   for (const Explanation::Choice &choice : group.schedules)
-    json.key(choice.isa).beginObject().member("algorithm", choice.algorithm).member("tiles", choice.tiles).endObject();
+    json.key(choice.isa)
+        .beginObject()
+        .member("algorithm", choice.algorithm)
+        .member("schedule", choice.description)
+        .endObject();
   json.endObject().array("notes", group.notes).endObject();
 }
 

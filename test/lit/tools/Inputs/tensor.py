@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Reads and writes .npy and safetensors files for tests, without NumPy.
+
+tensor.py npy FILE SHAPE NUMBER...          writes f32; SHAPE is 2x3; one number stands for all elements
+tensor.py show FILE                         prints the shape and the numbers of an f32 .npy file
+tensor.py safetensors FILE NAME=SHAPE=NUMBER...   writes f32 tensors
+"""
+
+import ast
+import json
+import struct
+import sys
+
+
+def shape_of(text):
+    return [int(extent) for extent in text.split("x")]
+
+
+def numbers(shape, words):
+    count = 1
+    for extent in shape:
+        count *= extent
+    values = [float(word) for word in words]
+    return values * count if len(values) == 1 else values
+
+
+def write_npy(path, shape, values):
+    header = str({"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+        file.write(struct.pack(f"<{len(values)}f", *values))
+
+
+def show(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<H", data[8:10])[0]
+    header = ast.literal_eval(data[10:10 + length].decode())
+    assert header["descr"] == "<f4" and not header["fortran_order"], header
+    body = data[10 + length:]
+    print("x".join(map(str, header["shape"])), *(f"{value:.6g}" for value in struct.unpack(f"<{len(body) // 4}f", body)))
+
+
+def write_safetensors(path, tensors):
+    header, data = {}, b""
+    for name, shape, values in tensors:
+        begin = len(data)
+        data += struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, len(data)]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+
+
+command, path, *rest = sys.argv[1:]
+if command == "npy":
+    write_npy(path, shape_of(rest[0]), numbers(shape_of(rest[0]), rest[1:]))
+elif command == "show":
+    show(path)
+elif command == "safetensors":
+    write_safetensors(path, [(name, shape_of(shape), numbers(shape_of(shape), [value]))
+                             for name, shape, value in (word.split("=") for word in rest)])
+else:
+    sys.exit(__doc__)
