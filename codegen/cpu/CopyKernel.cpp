@@ -155,16 +155,17 @@ static KernelInfo buildRelayout(KernelBuilder &b, StringRef symbol, RankedTensor
 }
 
 /// A unit is a channel, or a block of channels, of one image.
-static KernelInfo buildConcat(KernelBuilder &b, StringRef symbol, ConcatOp op) {
+static KernelInfo buildConcat(KernelBuilder &b, StringRef symbol, GroupOp group, ConcatOp op) {
   RankedTensorType to = typeOf(op.getResult());
   int64_t rowBytes = pixelsOf(to) * (isBlocked(to) ? kBlock : 1) * elementBytes(to.getElementType());
   auto rowsOf = [&](Value value) { return llvm::divideCeil(typeOf(value).getDimSize(1), isBlocked(to) ? kBlock : 1); };
   int64_t units = rowsOf(op.getResult());
-  int operands = op.getInputs().size();
-  b.kernel(symbol, operands + 1, [&]() {
+  // An operand that is joined several times is one operand of the group.
+  int output = group->getNumOperands();
+  b.kernel(symbol, output + 1, [&]() {
     b.forUnits([&](Value unit) {
       SmallVector<Value> at = b.delinearize(unit, {Value(), b.index(units)});
-      Value target = b.offset(b.imageOf(operands, at[0]), b.mul(at[1], rowBytes));
+      Value target = b.offset(b.imageOf(output, at[0]), b.mul(at[1], rowBytes));
       // Parts are told apart from the last to the first, so that one comparison each is enough.
       std::function<void(int, int64_t)> part = [&](int index, int64_t end) {
         int64_t first = end - int64_t(rowsOf(op.getInputs()[index]));
@@ -177,7 +178,7 @@ static KernelInfo buildConcat(KernelBuilder &b, StringRef symbol, ConcatOp op) {
         else
           b.ifThen(b.lessThan(at[1], b.index(first)), [&]() { part(index - 1, first); }, copy);
       };
-      part(operands - 1, units);
+      part(op.getInputs().size() - 1, units);
     });
   });
   KernelInfo info;
@@ -189,7 +190,7 @@ static KernelInfo buildConcat(KernelBuilder &b, StringRef symbol, ConcatOp op) {
 KernelInfo buildCopyKernel(KernelBuilder &b, StringRef symbol, GroupOp group) {
   Operation *op = onlyOperation(group);
   if (auto concat = dyn_cast<ConcatOp>(op))
-    return buildConcat(b, symbol, concat);
+    return buildConcat(b, symbol, group, concat);
   RankedTensorType from = typeOf(op->getOperand(0)), to = typeOf(op->getResult(0));
   if (isBlocked(from) != isBlocked(to))
     return buildRelayout(b, symbol, to, isBlocked(to));

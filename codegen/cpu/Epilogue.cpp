@@ -166,7 +166,10 @@ EpilogueEmitter::Access EpilogueEmitter::access(Type type) const {
   auto tensor = cast<RankedTensorType>(type);
   if (tensor.getShape() == full_.getShape())
     return Access::Full;
-  return tensor.getNumElements() == 1 ? Access::Scalar : Access::Channel;
+  // What only the anchor reads may be of any shape.
+  if (!tensor.hasStaticShape())
+    return Access::Anchor;
+  return tensor.hasStaticShape() && tensor.getNumElements() == 1 ? Access::Scalar : Access::Channel;
 }
 
 SmallVector<Value> EpilogueEmitter::images(KernelBuilder &b, Value image) const {
@@ -174,7 +177,8 @@ SmallVector<Value> EpilogueEmitter::images(KernelBuilder &b, Value image) const 
   llvm::append_range(types, group_.getResultTypes());
   SmallVector<Value> addresses;
   for (auto [index, type] : llvm::enumerate(types))
-    addresses.push_back(access(type) == Access::Full ? b.imageOf(index, image) : b.buffer(index));
+    addresses.push_back(access(type) == Access::Full || access(type) == Access::Anchor ? b.imageOf(index, image)
+                                                                                         : b.buffer(index));
   return addresses;
 }
 
@@ -211,6 +215,8 @@ Value EpilogueEmitter::load(KernelBuilder &b, const Position &at, Value leaf, Va
   }
   case Access::Scalar:
     return splatTo(b, loadElements(b, element, at.images[index], 0, 1), at.width);
+  case Access::Anchor:
+    break;
   }
   return {};
 }

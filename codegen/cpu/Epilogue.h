@@ -54,7 +54,7 @@ public:
   int operands() const { return group_->getNumOperands() + group_->getNumResults(); }
 
 private:
-  enum class Access { Full, Channel, Scalar };
+  enum class Access { Full, Channel, Scalar, Anchor };
   Access access(mlir::Type type) const;
   Value load(KernelBuilder &b, const Position &at, Value leaf, Value mask) const;
   Value loadConstant(KernelBuilder &b, const Position &at, ConstantOp constant) const;

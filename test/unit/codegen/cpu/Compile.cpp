@@ -162,8 +162,9 @@ struct Seen {
     int64_t element = elementBytes(type.getElementType());
     bool zero = true;
     forEachStored(type, [&](int64_t at, int64_t logical) {
+      // Zeros of either sign.
       for (int64_t byte = 0; logical < 0 && byte < element; ++byte)
-        zero &= bytes[at * element + byte] == 0;
+        zero &= (bytes[at * element + byte] & (byte + 1 == element ? 0x7f : 0xff)) == 0;
     });
     return zero;
   }
@@ -172,15 +173,17 @@ struct Seen {
 } // namespace
 
 void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vector<std::vector<char>> &inputs) {
-  std::map<std::string, GroupOp> groups;
+  // The program's groups are those of the module that compute something, in order; paths need not be unique.
+  std::vector<GroupOp> groups;
   module_->walk([&](GroupOp group) {
     if (!group.getElided())
-      groups[group.getPath().str()] = group;
+      groups.push_back(group);
   });
+  ASSERT_EQ(groups.size(), program_.groups.size());
   int64_t lastGroup = -1;
   auto observer = [&](const StepView &view) {
     const GroupInfo &info = program_.groups[view.step->group];
-    GroupOp group = groups.at(info.path);
+    GroupOp group = groups[view.step->group];
     bool lastStep = view.index + 1 == program_.steps.size() || program_.steps[view.index + 1].group != view.step->group;
     if (!view.after && view.step->group != lastGroup) {
       lastGroup = view.step->group;
