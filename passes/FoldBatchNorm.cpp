@@ -1,5 +1,6 @@
-// y = (x - mean) / sqrt(variance + epsilon) * scale + offset = x * s + t. Where x comes from a convolution or a dense layer
-// that nothing else reads, s goes into its weight and t into its bias; hoist then moves that arithmetic to @prepare.
+// y = (x - mean) / sqrt(variance + epsilon) * scale + offset = x * s + t. Where x comes from a convolution or a dense
+// layer that nothing else reads, s goes into its weight and t into its bias; hoist then moves that arithmetic to
+// @prepare.
 //
 // Stands before hoist, which wants weights to be operations on state, and after simplify, which merges what is equal.
 #include "passes/Passes.h"

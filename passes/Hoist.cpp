@@ -130,13 +130,14 @@ private:
     run.setAllResultAttrs(resultAttributes);
   }
 
-  /// A hoisted value as `user` reads it in @run: a packed argument, or for element-wise operations, which read less that
-  /// way, a number or a broadcast.
+  /// A hoisted value as `user` reads it in @run: a packed argument, or for element-wise operations, which read less
+  /// that way, a number or a broadcast.
   Value bring(Value value, Operation *user, OpBuilder &builder) {
     Operation *op = value.getDefiningOp();
     auto constant = dyn_cast_or_null<ConstantOp>(op);
     auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-    if ((isElementwise(user) || isa<BroadcastOp>(user)) && ((dense && dense.isSplat()) || isa_and_nonnull<BroadcastOp>(op))) {
+    if ((isElementwise(user) || isa<BroadcastOp>(user)) &&
+        ((dense && dense.isSplat()) || isa_and_nonnull<BroadcastOp>(op))) {
       if (Value copy = copies.lookup(value))
         return copy;
       SmallVector<Value> operands;

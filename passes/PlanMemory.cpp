@@ -239,7 +239,7 @@ void Planner::placeConcat(GroupOp group) {
   if (slice != storedBytes(type, /*whole=*/false))
     return refuse("the parts do not fill whole blocks");
   for (auto [buffer, at] : joins)
-    join(buffer, result.buffer, at);
+    join(buffer, result.buffer, result.slice + at);
   group.setElided(true);
 }
 
@@ -384,9 +384,7 @@ void Planner::plan() {
     (buffer.batched ? batched : fixed).push_back(index);
   }
   for (SmallVector<int> *order : {&batched, &fixed})
-    llvm::sort(*order, [&](int a, int b) {
-      return std::pair(-buffers[a].bytes, a) < std::pair(-buffers[b].bytes, b);
-    });
+    llvm::sort(*order, [&](int a, int b) { return std::pair(-buffers[a].bytes, a) < std::pair(-buffers[b].bytes, b); });
   int64_t workspace = allocate(batched), rest = allocate(fixed);
   write();
   Builder builder(run.getContext());

@@ -1,5 +1,6 @@
-// Canonical forms: each pattern takes something that can be written in several ways to the one that later passes look for.
-// Before and after, the network is @infer on tensors without layout; values stay the same but for the sign of zero.
+// Canonical forms: each pattern takes something that can be written in several ways to the one that later passes look
+// for. Before and after, the network is @infer on tensors without layout; values stay the same but for the sign of
+// zero.
 #include "passes/Simplify.h"
 
 #include "passes/Passes.h"
