@@ -254,16 +254,16 @@ Value Elaborator::callBlock(const BlockRef &block, SourceRange range, std::vecto
                    {{known->second.range, "the first"}});
   }
 
-  LevelGuard level(*this, range, "in the block " + name + ", called here");
-  FrameGuard guard(*this, callee);
-  for (const Parameter &parameter : decl.parameters) {
-    if (callee.scopes.back().contains(parameter.name.text))
-      continue;
-    if (!parameter.defaultValue)
+  for (const Parameter &parameter : decl.parameters)
+    if (!parameter.defaultValue && !callee.scopes.back().contains(parameter.name.text))
       return error(range, "the block " + name + " needs '" + parameter.name.text.str() + "'",
                    {{parameter.name.range, "the parameter"}});
-    callee.scopes.back()[parameter.name.text] = {evaluate(parameter.defaultValue), parameter.name.range, false};
-  }
+
+  LevelGuard level(*this, range, "in the block " + name + ", called here");
+  FrameGuard guard(*this, callee);
+  for (const Parameter &parameter : decl.parameters)
+    if (!callee.scopes.back().contains(parameter.name.text))
+      callee.scopes.back()[parameter.name.text] = {evaluate(parameter.defaultValue), parameter.name.range, false};
   activeBlocks.push_back(&decl);
   Value result = statements(decl.body);
   activeBlocks.pop_back();

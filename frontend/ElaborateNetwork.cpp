@@ -114,7 +114,7 @@ std::optional<mlir::RankedTensorType> Elaborator::type(const Type &type, Identif
       shape.push_back(value.as<int64_t>());
       continue;
     }
-    if (value.is<Word>() && value.as<Word>().text == batch->name)
+    if (value.is<Batch>() || (value.is<Word>() && value.as<Word>().text == batch->name))
       error(extent->range, "the batch stands in the first place alone");
     else
       error(extent->range, "an extent is an integer of at least 1; met " + describe(value));
@@ -267,6 +267,7 @@ void Elaborator::applyNames(const File &file) {
     }
   std::map<const NamesEntry *, bool> used;
   std::map<std::string, const NamesEntry *> taken;
+  const NamesEntry *reported = nullptr;
   for (auto &[path, variable] : states) {
     // The longest entry that is the path or a part of it up to a dot.
     llvm::StringRef prefix = path;
@@ -278,8 +279,8 @@ void Elaborator::applyNames(const File &file) {
     used[entry] = true;
     std::string name = entry->key.text.str() + path.substr(prefix.size());
     auto [known, fresh] = taken.try_emplace(name, entry);
-    if (!fresh)
-      error(entry->key.range, "the tensor '" + name + "' is mapped to two paths",
+    if (!fresh && std::exchange(reported, entry) != entry)
+      error(entry->key.range, "'" + entry->key.text.str() + "' is mapped to two paths",
             {{known->second->key.range, "the first"}});
     variable.op->setAttr("source_name", builder.getStringAttr(name));
   }

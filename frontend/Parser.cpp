@@ -59,7 +59,9 @@ void Parser::unexpected(llvm::StringRef wanted) {
   std::string met = describe(peek().kind);
   if (is(TokenKind::Name) || is(TokenKind::Integer) || is(TokenKind::Float))
     met = "'" + textOf(peek()).take_front(40).str() + "'";
-  error(here(), "expected " + wanted.str() + ", met " + met);
+  // The end of the file is shown where the text ends, not after what follows it.
+  bool atEnd = is(TokenKind::End) && at > 0;
+  error(atEnd ? rangeOf(tokens[at - 1]) : here(), "expected " + wanted.str() + ", met " + met);
 }
 
 bool Parser::expect(TokenKind kind, llvm::StringRef context) {
@@ -311,6 +313,7 @@ void Parser::trainDeclaration() {
 /// `{ statements }`. Errors inside are recovered from inside; false only when there is no body.
 bool Parser::body(Body &body, llvm::StringRef of, Role role) {
   Nested nested(*this);
+  SourceRange open = here();
   if (!nested || !expect(TokenKind::LeftBrace, "and " + of.str())) {
     skipStatement();
     return false;
@@ -337,14 +340,19 @@ bool Parser::body(Body &body, llvm::StringRef of, Role role) {
   labelsAllowed = labels;
   body.close = here();
   if (!accept(TokenKind::RightBrace)) {
-    if (!diagnostics.isFull())
-      unexpected("'}' to close " + of.str());
+    if (is(TokenKind::End))
+      error(open, "this '{' has no '}' to close " + of.str());
     return false;
   }
   return true;
 }
 
 Stmt *Parser::statement(Role role) {
+  bool isWord = peek().kind > TokenKind::String && peek().kind < TokenKind::LeftParen;
+  if (isWord && peek(1).kind == TokenKind::Assign) {
+    error(here(), describe(peek().kind) + " is a word of the language and no name");
+    return nullptr;
+  }
   switch (peek().kind) {
   case TokenKind::Const:
     return constant();
