@@ -6,6 +6,7 @@
 #include "codegen/cpu/WinogradKernels.h"
 #include "passes/TargetModel.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -47,7 +48,8 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   if (channels <= kPlanarChannels)
     return Plan::FirstConv;
   auto ones = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
-  auto asked = conv->getAttrOfType<StringAttr>(kAlgorithmAttr);
+  auto steered = conv->getAttrOfType<DictionaryAttr>(kScheduleAttr);
+  auto asked = steered ? steered.getAs<StringAttr>("algorithm") : StringAttr();
   bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} && ones(conv.getStrides()) &&
               ones(conv.getDilations());
   return !exact && fits && asked && asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
@@ -188,27 +190,63 @@ public:
       group.emitRemark() << "no CPU kernel computes this group: " << whyNot;
       return {};
     }
+    ScheduleAttr schedule = chosen(group, *kind, *isa);
+    auto steered = group.getAnchor() ? group.getAnchor()->getAttrOfType<DictionaryAttr>(kScheduleAttr) : DictionaryAttr();
+    return steered ? steer(group, schedule, steered) : schedule;
+  }
+
+private:
+  /// What the cost models say.
+  static ScheduleAttr chosen(GroupOp group, KernelKind kind, Isa isa) {
     MLIRContext *context = group.getContext();
-    switch (*kind) {
+    switch (kind) {
     case KernelKind::FirstConv:
     case KernelKind::Conv:
-      return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), *isa));
+      return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), isa));
     case KernelKind::Winograd:
-      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, *isa));
+      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, isa));
     case KernelKind::Dense: {
       auto dense = cast<DenseOp>(group.getAnchor());
       return denseSchedule(context, chooseDenseTile(tensorOf(dense.getInput()).getDimSize(1),
-                                                    tensorOf(dense.getWeight()).getDimSize(0), *isa));
+                                                    tensorOf(dense.getWeight()).getDimSize(0), isa));
     }
     default: {
       ConvTile tile;
       tile.unroll = 1;
-      return convSchedule(context, algorithmOf(*kind), tile);
+      return convSchedule(context, algorithmOf(kind), tile);
     }
     }
   }
 
-private:
+  /// `schedule` with the numbers that the source asks for; null after an error.
+  static ScheduleAttr steer(GroupOp group, ScheduleAttr schedule, DictionaryAttr steered) {
+    ConvTile tile = convTile(schedule);
+    for (NamedAttribute entry : steered) {
+      StringRef key = entry.getName();
+      int64_t *number = llvm::StringSwitch<int64_t *>(key)
+                            .Case("rows", &tile.rows)
+                            .Case("columns", &tile.columns)
+                            .Case("blocks", &tile.blocks)
+                            .Case("unroll", &tile.unroll)
+                            .Case("unit_tiles", &tile.unitTiles)
+                            .Default(nullptr);
+      if (auto value = dyn_cast<IntegerAttr>(entry.getValue()); number && value) {
+        *number = value.getInt();
+        continue;
+      }
+      auto name = dyn_cast<StringAttr>(entry.getValue());
+      if (key == "algorithm" && name && symbolizeAlgorithm(name.getValue()))
+        continue;
+      group.emitError() << "'@schedule' does not take '" << key << "' = " << entry.getValue()
+                        << "; it takes the algorithm 'direct' or 'winograd' and the numbers rows, columns, blocks, unroll and "
+                           "unit_tiles";
+      return {};
+    }
+    return ScheduleAttr::getChecked([&] { return group.emitError(); }, group.getContext(), schedule.getAlgorithm(), tile.rows,
+                                    tile.columns, tile.blocks, tile.unroll, tile.unitTiles, tile.weightsOuter, tile.prefetchWeights,
+                                    tile.prefetchNext);
+  }
+
   SmallVector<StringRef> names;
 };
 
