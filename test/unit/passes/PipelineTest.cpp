@@ -128,7 +128,7 @@ TEST_F(PipelineTest, SharedMemoryIsNeverMoreThanBuffersOfTheirOwn) {
 /// written over the second must be found.
 TEST_F(PipelineTest, SimulationFindsOverwrittenValues) {
   unsigned tampered = 0;
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < 120; ++seed) {
     RandomNetwork network(context, seed);
     options.keepBuffers = true;
     ASSERT_TRUE(succeeded(runPipeline(*network.module, options))) << "seed " << seed;
