@@ -62,7 +62,7 @@ enum class StateKind { Parameter, Statistic };
 /// The largest tensor, in elements of one image: sums over a network's tensors then stay in 64 bits.
 inline constexpr int64_t kMaxElements = int64_t(1) << 47;
 /// Evaluation steps of one run, calls within calls, entries of a list, bytes of a string or a path.
-inline constexpr uint64_t kMaxSteps = 4'000'000;
+inline constexpr uint64_t kMaxSteps = 1'000'000;
 inline constexpr unsigned kMaxCalls = 100, kMaxDepth = 512;
 inline constexpr size_t kMaxListLength = 1'000'000, kMaxText = 4096;
 
