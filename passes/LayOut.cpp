@@ -113,8 +113,8 @@ LogicalResult Layouts::layOut(GroupOp group) {
   return success();
 }
 
-/// Outputs are row-major, each the result of a group of its own. What is copied is copied at once, so that it need not be
-/// kept.
+/// Outputs are row-major, each the result of a group of its own. What is copied is copied at once, so that it need not
+/// be kept.
 void Layouts::layOutOutputs() {
   Operation *terminator = run.getBody().front().getTerminator();
   llvm::DenseSet<Value> taken;

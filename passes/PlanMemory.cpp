@@ -288,6 +288,8 @@ void Planner::placeInPlace(GroupOp group, int index) {
       break;
     }
   }
+  if (taken.empty())
+    note(group, "not in place: no operand of the result's type is read here for the last time");
 }
 
 /// Packs the buffers, the largest first, each into the smallest gap between those it lives with; returns the bytes

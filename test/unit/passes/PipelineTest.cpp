@@ -17,7 +17,7 @@ using cnn::reference::TensorRef;
 namespace cnn::test {
 namespace {
 
-constexpr unsigned kNetworks = 500;
+constexpr unsigned kNetworks = 300;
 
 std::string textOf(Operation *op) {
   std::string text;

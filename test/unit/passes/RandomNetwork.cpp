@@ -90,8 +90,7 @@ private:
         Conv2dOp::create(b, loc, x, weight, bias, list({stride, stride}), list({pad, pad, pad, pad}), list({1, 1}),
                          b.getI64IntegerAttr(groups), PrecisionAttr::get(b.getContext(), Precision::F32), path());
     if (chance(40))
-      conv->setAttr(cpu::kScheduleAttr,
-                    b.getDictionaryAttr(b.getNamedAttr("algorithm", b.getStringAttr("winograd"))));
+      conv->setAttr(cpu::kScheduleAttr, b.getDictionaryAttr(b.getNamedAttr("algorithm", b.getStringAttr("winograd"))));
     Value y = conv;
     if (chance(50))
       y = normalized(y);
