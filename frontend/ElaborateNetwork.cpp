@@ -45,6 +45,11 @@ mlir::Value Elaborator::state(StateKind kind, const std::string &path, llvm::Arr
                               SourceRange range, bool replay) {
   if (!checkSize(shape, range, path))
     return {};
+  if (path == kInferFunction || path == kPrepareFunction || path == kRunFunction) {
+    error(range,
+          "a parameter cannot be called '" + path + "', which is the name of a function of the compiled network");
+    return {};
+  }
   auto type = mlir::RankedTensorType::get(shape, builder.getF32Type());
   if (auto known = states.find(path); known != states.end()) {
     const StateVariable &variable = known->second;
@@ -213,11 +218,15 @@ Value Elaborator::checkResults(const NetworkDecl &network, Value result, bool sh
         return error(result.origin, "the network " + name + " has no result '" + (*tuple)->names[i] + "'" +
                                         didYouMean((*tuple)->names[i], names));
     for (llvm::StringRef expected : names) {
-      auto at = tuple ? llvm::find((*tuple)->names, expected) : (*ordered).names.end();
-      if (tuple && at == (*tuple)->names.end())
-        return error(result.origin, "the result '" + expected.str() + "' is missing");
-      ordered->elements.push_back(tuple ? (*tuple)->elements[at - (*tuple)->names.begin()] : result);
       ordered->names.push_back(expected.str());
+      if (!tuple) {
+        ordered->elements.push_back(result);
+        continue;
+      }
+      auto at = llvm::find((*tuple)->names, expected);
+      if (at == (*tuple)->names.end())
+        return error(result.origin, "the result '" + expected.str() + "' is missing");
+      ordered->elements.push_back((*tuple)->elements[at - (*tuple)->names.begin()]);
     }
   }
   Identifier symbol;

@@ -99,7 +99,9 @@ void Parser::skipStatement() {
 }
 
 void Parser::parseTopLevel() {
-  tokens = tokenize(source, 0, source.text().size(), diagnostics);
+  // Some editors begin a file with a byte order mark.
+  uint32_t begin = source.text().starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  tokens = tokenize(source, begin, source.text().size(), diagnostics);
   for (;;) {
     skipNewlines();
     if (is(TokenKind::End) || tooDeep || diagnostics.isFull())
