@@ -69,7 +69,7 @@ private:
   }
 
   int64_t buildLinear() {
-    int64_t count = storedElements(full, !full.isDynamicDim(0));
+    int64_t count = storedElements(full, /*whole=*/false);
     int64_t units = llvm::divideCeil(count, kRun);
     b.forUnits([&](Value unit) {
       SmallVector<Value> at = b.delinearize(unit, {Value(), b.index(units)});

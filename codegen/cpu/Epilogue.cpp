@@ -177,8 +177,9 @@ SmallVector<Value> EpilogueEmitter::images(KernelBuilder &b, Value image) const 
   llvm::append_range(types, group_.getResultTypes());
   SmallVector<Value> addresses;
   for (auto [index, type] : llvm::enumerate(types))
-    addresses.push_back(access(type) == Access::Full || access(type) == Access::Anchor ? b.imageOf(index, image)
-                                                                                         : b.buffer(index));
+    // The stride of what all images share is 0; another vector or a scalar is always shared.
+    bool hasImages = cast<RankedTensorType>(type).getRank() > 1 || access(type) == Access::Full;
+    addresses.push_back(hasImages ? b.imageOf(index, image) : b.buffer(index));
   return addresses;
 }
 

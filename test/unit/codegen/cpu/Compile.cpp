@@ -217,22 +217,20 @@ void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vec
   run(loaded, batch, 1, inputs, StepObserver(observer));
 }
 
-void Compiled::expectSameBits(Loaded &loaded) {
-  constexpr int64_t batch = 5;
-  std::vector<std::vector<char>> inputs = randomInputs(batch, 99);
+void Compiled::expectSameBits(Loaded &loaded, const std::vector<std::vector<char>> &inputs, int64_t batch, bool placeMatters) {
   std::vector<std::vector<char>> together = run(loaded, batch, 1, inputs);
   for (int threads : {2, 3, 8})
-    EXPECT_EQ(run(loaded, batch, threads, inputs), together) << loaded.isa() << ", " << threads << " threads";
-  auto image = [](const std::vector<std::vector<char>> &tensors, ArrayRef<TensorInfo> infos, int64_t index) {
-    std::vector<std::vector<char>> result;
+    EXPECT_TRUE(run(loaded, batch, threads, inputs) == together) << loaded.isa() << ", " << threads << " threads";
+  auto imageOf = [](const std::vector<std::vector<char>> &tensors, ArrayRef<TensorInfo> infos, int64_t index) {
+    std::vector<std::vector<char>> images;
     for (auto [bytes, info] : llvm::zip(tensors, infos)) {
-      int64_t size = imageBytes(info);
-      result.emplace_back(bytes.begin() + (info.batched ? index * size : 0), bytes.begin() + (info.batched ? index * size : 0) + size);
+      auto begin = bytes.begin() + (info.batched ? index * imageBytes(info) : 0);
+      images.emplace_back(begin, begin + imageBytes(info));
     }
-    return result;
+    return images;
   };
-  for (int64_t index = 0; index < batch; ++index)
-    EXPECT_EQ(run(loaded, 1, 1, image(inputs, program_.inputs, index)), image(together, program_.outputs, index))
+  for (int64_t index = 0; index < batch && !placeMatters; ++index)
+    EXPECT_TRUE(run(loaded, 1, 1, imageOf(inputs, program_.inputs, index)) == imageOf(together, program_.outputs, index))
         << loaded.isa() << ", image " << index;
 }
 

@@ -48,8 +48,9 @@ public:
   /// within the reference's bounds of it and their padded lanes to be zero.
   void expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vector<std::vector<char>> &inputs);
 
-  /// Expects the same bits for 1, 2, 3 and 8 threads, and for each image alone as in a batch of five.
-  void expectSameBits(Loaded &loaded);
+  /// Expects the same bits for 1, 2, 3 and 8 threads and, unless an image's place in the batch matters, for each image alone as in
+  /// the batch.
+  void expectSameBits(Loaded &loaded, const std::vector<std::vector<char>> &inputs, int64_t batch, bool placeMatters);
 
 private:
   mlir::MLIRContext context_{mlir::MLIRContext::Threading::DISABLED};

@@ -23,6 +23,7 @@ public:
     b.setInsertionPointToStart(function.addEntryBlock());
   }
 
+  int64_t batch = ShapedType::kDynamic; ///< Of inputs made from now on.
   std::mt19937 random;
   MLIRContext context;
   ImplicitLocOpBuilder b;
@@ -31,9 +32,13 @@ public:
   bool flip() { return random() % 2; }
 
   Value input(ArrayRef<int64_t> image, Type element = {}) {
-    SmallVector<int64_t> shape = {ShapedType::kDynamic};
+    SmallVector<int64_t> shape = {batch};
     llvm::append_range(shape, image);
-    auto type = RankedTensorType::get(shape, element ? element : b.getF32Type());
+    return inputOf(RankedTensorType::get(shape, element ? element : b.getF32Type()));
+  }
+  Value scalarInput() { return inputOf(RankedTensorType::get({}, b.getI64Type())); }
+
+  Value inputOf(RankedTensorType type) {
     unsigned index = function.getNumArguments();
     (void)function.insertArgument(
         index, type, b.getDictionaryAttr(b.getNamedAttr(kInputAttr, b.getStringAttr("x" + std::to_string(index)))), b.getLoc());
@@ -63,8 +68,7 @@ public:
 
   Value perChannel(Value vector, Value like) {
     SmallVector<int64_t> shape(cast<RankedTensorType>(like.getType()).getShape());
-    if (ShapedType::isDynamic(shape[0]))
-      shape[0] = -1;
+    shape[0] = ShapedType::isDynamic(shape[0]) ? -1 : shape[0];
     return make<BroadcastOp>(vector, ArrayRef<int64_t>{1}, ArrayRef<int64_t>(shape), StringAttr());
   }
   Value scalar(double value, Value like) {
@@ -104,7 +108,7 @@ int64_t extentOf(Value value, int dim) { return cast<RankedTensorType>(value.get
 
 /// Compiles the network, compares every group with the reference, and the outputs' bits across threads and batches.
 /// `algorithm`: one that some group must have.
-void check(const std::string &text, const std::string &algorithm) {
+void check(const std::string &text, const std::string &algorithm, bool placeMatters = false, int64_t batch = 5) {
   cnn::testing::CompileOptions options;
   options.isas = cnn::testing::hostIsas();
   options.keepBuffers = true;
@@ -119,11 +123,11 @@ void check(const std::string &text, const std::string &algorithm) {
     std::unique_ptr<Loaded> reference = kept->load(isa), loaded = shipped->load(isa);
     if (!reference || !loaded)
       return;
-    std::vector<std::vector<char>> inputs = kept->randomInputs(3, options.seed);
-    kept->expectGroupsToMatch(*reference, 3, inputs);
-    EXPECT_EQ(kept->run(*reference, 3, 1, inputs), shipped->run(*loaded, 3, 1, inputs))
+    std::vector<std::vector<char>> inputs = kept->randomInputs(batch, options.seed);
+    kept->expectGroupsToMatch(*reference, batch, inputs);
+    EXPECT_TRUE(kept->run(*reference, batch, 1, inputs) == shipped->run(*loaded, batch, 1, inputs))
         << isa << ": the shipped plan gives other bits than the one that keeps every buffer\n" << shipped->text();
-    shipped->expectSameBits(*loaded);
+    shipped->expectSameBits(*loaded, inputs, batch, placeMatters);
   }
 }
 
@@ -265,12 +269,39 @@ TEST_P(CompiledOps, Shapes) {
   n.output(n.make<ReduceOp>(x, ReduceKind::Mean, ArrayRef<int64_t>{2, 3}, StringAttr()));
   n.output(n.make<ReduceOp>(r, ReduceKind::Max, ArrayRef<int64_t>{1}, StringAttr()));
   n.output(n.make<ReduceOp>(x, ReduceKind::Min, ArrayRef<int64_t>{1, 3}, StringAttr()));
+  n.output(n.make<TanhOp>(n.make<ReduceOp>(x, ReduceKind::Sum, ArrayRef<int64_t>{1, 2, 3}, StringAttr()), StringAttr()));
   n.output(n.make<SoftmaxOp>(x, n.pick(1, 3), StringAttr()));
   n.output(n.make<MatmulOp>(n.input({c}), n.param({h, c}), false, true, Precision::F32, StringAttr()));
   n.output(n.make<BroadcastOp>(n.make<ReduceOp>(x, ReduceKind::Sum, ArrayRef<int64_t>{2, 3}, StringAttr()), ArrayRef<int64_t>{0, 1},
                                ArrayRef<int64_t>{-1, c, 2, 3}, StringAttr()));
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
   check(n.text(), "scalar");
+}
+
+TEST_P(CompiledOps, RandomNumbers) {
+  Network n(GetParam());
+  Value x = n.input({n.pick(1, 9)}), seed = n.scalarInput(), step = n.scalarInput();
+  Value y = n.make<RandomUniformOp>(seed, step, x, ArrayRef<int64_t>{-1, n.pick(1, 9), 3}, APFloat(-1.0), APFloat(2.0), StringAttr());
+  n.output(y);
+  n.output(n.make<NegOp>(y, StringAttr()));
+  SCOPED_TRACE("seed " + std::to_string(GetParam()));
+  // An image's draws depend on its place in the batch.
+  check(n.text(), "scalar", /*placeMatters=*/true);
+}
+
+TEST_P(CompiledOps, FixedBatch) {
+  Network n(GetParam());
+  n.batch = n.pick(2, 4);
+  Value x = n.input({5, 6, 7});
+  Value y = n.make<Conv2dOp>(x, n.param({20, 5, 3, 3}), n.param({20}), ArrayRef<int64_t>{1, 1}, ArrayRef<int64_t>{1, 1, 1, 1},
+                             ArrayRef<int64_t>{1, 1}, 1, Precision::F32, StringAttr());
+  y = n.make<AvgPoolOp>(n.make<ReluOp>(y, StringAttr()), ArrayRef<int64_t>{2, 2}, ArrayRef<int64_t>{2, 2},
+                        ArrayRef<int64_t>{0, 0, 0, 0}, false, false, StringAttr());
+  n.output(n.make<TransposeOp>(y, ArrayRef<int64_t>{0, 3, 1, 2}, StringAttr()));
+  y = n.make<ReshapeOp>(y, ArrayRef<int64_t>{n.batch, 20 * 3 * 3}, StringAttr());
+  n.output(n.make<DenseOp>(y, n.param({7, 180}), Value(), Precision::F32, StringAttr()));
+  SCOPED_TRACE("seed " + std::to_string(GetParam()));
+  check(n.text(), "direct", /*placeMatters=*/true, n.batch);
 }
 
 TEST_P(CompiledOps, Concatenations) {
