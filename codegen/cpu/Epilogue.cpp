@@ -176,10 +176,11 @@ SmallVector<Value> EpilogueEmitter::images(KernelBuilder &b, Value image) const 
   SmallVector<Type> types(group_.getOperandTypes());
   llvm::append_range(types, group_.getResultTypes());
   SmallVector<Value> addresses;
-  for (auto [index, type] : llvm::enumerate(types))
+  for (auto [index, type] : llvm::enumerate(types)) {
     // The stride of what all images share is 0; another vector or a scalar is always shared.
     bool hasImages = cast<RankedTensorType>(type).getRank() > 1 || access(type) == Access::Full;
     addresses.push_back(hasImages ? b.imageOf(index, image) : b.buffer(index));
+  }
   return addresses;
 }
 
