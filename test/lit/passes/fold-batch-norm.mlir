@@ -50,3 +50,20 @@ func.func @infer(%x: tensor<?x3xf32> {cnn.input = "x"}, %w: tensor<8x3xf32> {cnn
   %1 = cnn.batch_norm %0, %v, %v, %v, %v {path = "bn"} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   return %1, %0 : tensor<?x8xf32>, tensor<?x8xf32>
 }
+
+// -----
+
+cnn.param @w : tensor<8x3xf32>
+cnn.param @v : tensor<8xf32>
+
+// The weight is an input, so the layer is not scaled. The second batch norm follows no layer.
+// CHECK-LABEL: @infer
+// CHECK: %[[X:.*]] = cnn.dense %arg0, %arg1 {path = "dense"}
+// CHECK-COUNT-4: cnn.broadcast {{.*}} -> tensor<?x8xf32>
+// CHECK-NOT: cnn.batch_norm
+func.func @infer(%x: tensor<?x3xf32> {cnn.input = "x"}, %w: tensor<8x3xf32> {cnn.input = "w"}, %v: tensor<8xf32> {cnn.state = @v}) -> (tensor<?x8xf32> {cnn.output = "y"}) {
+  %0 = cnn.dense %x, %w {path = "dense"} : tensor<?x3xf32>, tensor<8x3xf32> -> tensor<?x8xf32>
+  %1 = cnn.batch_norm %0, %v, %v, %v, %v {path = "bn"} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  %2 = cnn.batch_norm %1, %v, %v, %v, %v {path = "bn2"} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  return %2 : tensor<?x8xf32>
+}

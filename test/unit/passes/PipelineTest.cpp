@@ -124,6 +124,28 @@ TEST_F(PipelineTest, SharedMemoryIsNeverMoreThanBuffersOfTheirOwn) {
   }
 }
 
+TEST_F(PipelineTest, KeptBuffersAreDistinctAndEveryGroupRuns) {
+  options.keepBuffers = true;
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    RandomNetwork network(context, seed);
+    ASSERT_TRUE(succeeded(runPipeline(*network.module, options))) << "seed " << seed;
+    std::map<int64_t, int64_t> ends; // By begin.
+    network.module->walk([&](GroupOp group) {
+      EXPECT_FALSE(group.getElided()) << "seed " << seed << " " << group.getPath().str();
+      for (PlacementAttr place : group.getPlacementsAttr().getAsRange<PlacementAttr>())
+        if (place.getSegment() == Segment::Workspace) {
+          EXPECT_TRUE(ends.emplace(place.getOffset(), place.getOffset() + place.getImageStride()).second)
+              << "seed " << seed << " " << group.getPath().str();
+        }
+    });
+    int64_t end = 0;
+    for (auto [first, last] : ends) {
+      EXPECT_GE(first, end) << "seed " << seed;
+      end = last;
+    }
+  }
+}
+
 /// A result in the workspace that is read later by a group that runs, and another that is written in between: the first
 /// written over the second must be found.
 TEST_F(PipelineTest, SimulationFindsOverwrittenValues) {
