@@ -72,14 +72,15 @@ int buildCommand(ArrayRef<std::string> arguments) {
   int64_t workspace = program.workspaceBytes + program.fixedBytes;
   if (json) {
     host::JsonWriter writer;
-    writer.beginObject().member("network", program.name).array("files", result->files).array("isa", isas);
+    writer.beginObject().member("network", networkName(*network)).array("files", result->files).array("isa", isas);
     writer.member("workspace_bytes", workspace).member("weights_bytes", program.weightsBytes);
     writer.member("weights_hash", fmt::format("{:016x}", result->weightsHash));
     writer.member("weights_embedded", result->weightsEmbedded).member("compile_s", seconds.count()).endObject();
     llvm::outs() << writer.text() << "\n";
     return 0;
   }
-  llvm::outs() << program.name << " for " << llvm::join(isas, ", ") << ", " << fixed(seconds.count(), 2) << " s\n\n";
+  llvm::outs() << networkName(*network) << " for " << llvm::join(isas, ", ") << ", " << fixed(seconds.count(), 2)
+               << " s\n\n";
   Table table({{"file", Table::Align::Left}, {"size", Table::Align::Right}});
   for (const std::string &file : result->files) {
     uint64_t bytes = 0;

@@ -121,8 +121,11 @@ std::string addTap(ModuleOp network, StringRef path) {
   return "";
 }
 
+std::string networkName(ModuleOp network) { return network.getSymName().value_or("network").str(); }
+
 OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
   context.loadDialect<CnnDialect, func::FuncDialect, cpu::CpuDialect>();
+  context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler(printDiagnostic);
 
   NetworkRequest request;

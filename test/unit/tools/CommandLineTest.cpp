@@ -80,10 +80,4 @@ TEST(CommandLine, RefusesWithTheReason) {
   }
 }
 
-TEST(Nearest, OffersOnlyWhatIsNear) {
-  EXPECT_EQ(cnn::nearest("sumary", {"summary", "run"}), "summary");
-  EXPECT_EQ(cnn::nearest("benhc", {"bench", "build"}), "bench");
-  EXPECT_EQ(cnn::nearest("train", {"run", "build"}), "");
-}
-
 } // namespace
