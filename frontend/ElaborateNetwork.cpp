@@ -155,9 +155,7 @@ mlir::RankedTensorType Elaborator::replaceShape(const TypedName &input, mlir::Ra
 }
 
 bool Elaborator::inputs(const NetworkDecl &network, const NetworkRequest &request, Frame &into) {
-  std::vector<llvm::StringRef> names;
-  for (const TypedName &input : network.inputs)
-    names.push_back(input.name.text);
+  std::vector<llvm::StringRef> names = namesOf(network.inputs);
   for (const auto &[name, extents] : request.shapes)
     if (!llvm::is_contained(names, name))
       error(network.name.range,
@@ -207,9 +205,7 @@ Value Elaborator::checkResults(const NetworkDecl &network, Value result, bool sh
   } else if (!network.hasResults) {
     *ordered = **tuple;
   } else {
-    std::vector<llvm::StringRef> names;
-    for (const TypedName &expected : network.results)
-      names.push_back(expected.name.text);
+    std::vector<llvm::StringRef> names = namesOf(network.results);
     if (!tuple && names.size() > 1)
       return error(result.origin, "the network " + name + " has the results " + listOfNames(names, "and") + "; met " +
                                       describe(result));
@@ -294,6 +290,7 @@ void Elaborator::applyNames(const File &file) {
     variable.op->setAttr("source_name", builder.getStringAttr(name));
   }
   std::vector<llvm::StringRef> known;
+  known.reserve(states.size());
   for (auto &[path, variable] : states)
     known.push_back(llvm::StringRef(path).rsplit('.').first);
   known.erase(std::unique(known.begin(), known.end()), known.end());
@@ -310,9 +307,7 @@ void Elaborator::applyPreprocess(const File &file, const NetworkDecl &network, F
   }
   llvm::append_range(preprocesses, file.preprocesses);
   FrameGuard guard(*this, inputs);
-  std::vector<llvm::StringRef> names;
-  for (const TypedName &input : network.inputs)
-    names.push_back(input.name.text);
+  std::vector<llvm::StringRef> names = namesOf(network.inputs);
   std::map<llvm::StringRef, const PreprocessStmt *> seen;
   for (const PreprocessStmt *stmt : preprocesses) {
     auto at = llvm::find(names, stmt->input.text);
@@ -407,6 +402,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const NetworkDecl &network, Fi
 static const NetworkDecl *chooseNetwork(FileScope *&scope, const NetworkRequest &request, Diagnostics &diagnostics) {
   const File &file = *scope->file;
   std::vector<llvm::StringRef> names;
+  names.reserve(file.networks.size());
   for (const NetworkDecl *network : file.networks)
     names.push_back(network->name.text);
   if (request.network.empty()) {

@@ -211,7 +211,7 @@ void Parser::blockDeclaration() {
     if (!parameter)
       return skipStatement();
     Expr *defaultValue = nullptr;
-    if (accept(TokenKind::Assign) && !(defaultValue = expression()))
+    if (accept(TokenKind::Assign) && !parse(defaultValue))
       return skipStatement();
     for (const Parameter &other : block->parameters)
       if (other.name.text == parameter->text)
@@ -236,7 +236,7 @@ bool Parser::type(Type &type) {
     return false;
   type.element = *element;
   if (accept(TokenKind::LeftParen))
-    if (!(type.classes = expression()) || !expect(TokenKind::RightParen, "after the number of classes"))
+    if (!parse(type.classes) || !expect(TokenKind::RightParen, "after the number of classes"))
       return false;
   if (!expect(TokenKind::LeftBracket, "and the extents, as in f32[N, 3, 224, 224]"))
     return false;
@@ -457,7 +457,7 @@ ForStmt *Parser::forLoop() {
     error(since(begin), "a loop has a value, or an index and a value; several values are unpacked by (a, b)");
     return nullptr;
   }
-  if (!expect(TokenKind::In, "after the loop's variables") || !(loop->iterable = expression()))
+  if (!expect(TokenKind::In, "after the loop's variables") || !parse(loop->iterable))
     return nullptr;
   loop->range = since(begin);
   return body(loop->body, "the loop's body", Role::Plain) ? loop : nullptr;
@@ -488,7 +488,7 @@ ReturnStmt *Parser::returnStatement() {
 MinimizeStmt *Parser::minimize() {
   uint32_t begin = take().begin;
   auto *stmt = file.make<MinimizeStmt>(since(begin));
-  if (!(stmt->loss = expression()) || !expect(TokenKind::Over, "and the networks to change"))
+  if (!parse(stmt->loss) || !expect(TokenKind::Over, "and the networks to change"))
     return nullptr;
   do {
     Expr *target = expression();
@@ -496,7 +496,7 @@ MinimizeStmt *Parser::minimize() {
       return nullptr;
     stmt->targets.push_back(target);
   } while (accept(TokenKind::Comma));
-  if (!expect(TokenKind::Using, "and an optimizer") || !(stmt->optimizer = expression()))
+  if (!expect(TokenKind::Using, "and an optimizer") || !parse(stmt->optimizer))
     return nullptr;
   stmt->range = since(begin);
   return stmt;
