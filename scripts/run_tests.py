@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SANITIZER_OPTIONS = {
     # Debian's libMLIR is built without the sanitizer and its allocators would be reported as poisoned.
     "ASAN_OPTIONS": "allow_user_poisoning=0:detect_leaks=1:detect_container_overflow=0",
-    "LSAN_OPTIONS": f"suppressions={ROOT}/scripts/lsan.supp:print_suppressions=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
 
@@ -111,12 +110,12 @@ def run_ctest(totals, build, prefix, environment):
                 totals.add(prefix + name, "skipped", skip_reason(output) or (test.find("skipped").get("message") or ""))
 
 
-def build_and_test(totals, preset, environment=None):
+def build_and_test(totals, preset, environment=None, definitions=()):
     """Configures, builds and tests one preset; returns whether it was built."""
     prefix = "" if preset == "release" else f"{preset}/"
     step(f"build ({preset})")
     start = time.monotonic()
-    for command in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]):
+    for command in (["cmake", "--preset", preset, *definitions], ["cmake", "--build", "--preset", preset]):
         result = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if result.returncode != 0:
             print(result.stdout)
@@ -131,7 +130,7 @@ def build_and_test(totals, preset, environment=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="leave out the builds with sanitizers")
+    parser.add_argument("--quick", action="store_true", help="leave out the builds with sanitizers and the fuzz targets")
     parser.add_argument("--tidy", action="store_true", help="run clang-tidy as well, about 5 s a file")
     arguments = parser.parse_args()
 
@@ -146,8 +145,8 @@ def main():
             print(problem)
         totals.add(f"check/{name}", "failed" if problems else "passed", f"{len(problems)} found" if problems else "")
     if built and not arguments.quick:
-        for preset in ("asan", "ubsan"):
-            build_and_test(totals, preset, SANITIZER_OPTIONS)
+        build_and_test(totals, "asan", SANITIZER_OPTIONS, ["-DCNN_FUZZ=ON"])
+        build_and_test(totals, "ubsan", SANITIZER_OPTIONS)
     step("result")
     totals.report()
     return 1 if totals.failed or not totals.passed else 0
