@@ -1,6 +1,8 @@
 // Convolution with trained or given weights, and fixed kernels applied to each channel.
 #include "frontend/LayerCall.h"
 
+#include "mlir/IR/Matchers.h"
+
 namespace cnn {
 namespace {
 
