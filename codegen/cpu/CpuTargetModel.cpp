@@ -1,5 +1,5 @@
-// See CpuTargetModel.h. Images between groups are in blocks of 16 channels, network inputs and outputs and everything of another
-// rank are row-major; what has no kernel of its own works on row-major.
+// See CpuTargetModel.h. Images between groups are in blocks of 16 channels, network inputs and outputs and everything
+// of another rank are row-major; what has no kernel of its own works on row-major.
 #include "codegen/cpu/CpuTargetModel.h"
 
 #include "codegen/cpu/CpuDialect.h"
@@ -42,19 +42,20 @@ int64_t tapsInside(int64_t extent, int64_t outputs, int64_t pad) {
   return inside;
 }
 
-/// Whether Winograd's F(4x4, 3x3) is faster for one image, whose weights come from memory. In cycles of a core with two 512-bit
-/// FMAs a cycle and 36 GB/s; measured from 16 channels at 32x32 to 512 at 14x14, where it takes 0.3 to 0.8 of the direct time. It
-/// does not pay where few tiles share transformed weights of four times the size (512 channels at 7x7: 1.6). With fewer FMAs a
-/// cycle it pays the more. One answer for all instruction sets, as they share the weights.
+/// Whether Winograd's F(4x4, 3x3) is faster for one image, whose weights come from memory. In cycles of a core with two
+/// 512-bit FMAs a cycle and 36 GB/s; measured from 16 channels at 32x32 to 512 at 14x14, where it takes 0.3 to 0.8 of
+/// the direct time. It does not pay where few tiles share transformed weights of four times the size (512 channels at
+/// 7x7: 1.6). With fewer FMAs a cycle it pays the more. One answer for all instruction sets, as they share the weights.
 bool winogradPays(const ConvProblem &problem) {
-  constexpr double kProductsPerCycle = 32, kProductEfficiency = 0.9, kBlockTransform = 200, kBytesPerCycle = 9.5, kMargin = 0.9;
+  constexpr double kProductsPerCycle = 32, kProductEfficiency = 0.9, kBlockTransform = 200, kBytesPerCycle = 9.5,
+                   kMargin = 0.9;
   double contraction = static_cast<double>(problem.channels) * problem.outputs;
   double direct = contraction * tapsInside(problem.height, problem.outHeight, problem.padTop) *
                   tapsInside(problem.width, problem.outWidth, problem.padLeft) / kProductsPerCycle;
   double tiles = llvm::divideCeil(problem.outHeight, 4) * llvm::divideCeil(problem.outWidth, 4);
   double blocks = llvm::divideCeil(problem.channels, kBlock) + llvm::divideCeil(problem.outputs, kBlock);
-  double winograd = 36 * contraction * tiles / (kProductsPerCycle * kProductEfficiency) + tiles * blocks * kBlockTransform +
-                    36 * contraction * 4 / kBytesPerCycle;
+  double winograd = 36 * contraction * tiles / (kProductsPerCycle * kProductEfficiency) +
+                    tiles * blocks * kBlockTransform + 36 * contraction * 4 / kBytesPerCycle;
   return winograd < kMargin * direct;
 }
 
@@ -75,8 +76,8 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   auto ones = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
   auto steered = conv->getAttrOfType<DictionaryAttr>(kScheduleAttr);
   auto asked = steered ? steered.getAs<StringAttr>("algorithm") : StringAttr();
-  bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} && ones(conv.getStrides()) &&
-              ones(conv.getDilations());
+  bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} &&
+              ones(conv.getStrides()) && ones(conv.getDilations());
   if (exact || !fits)
     return Plan::Conv;
   if (asked)
@@ -88,7 +89,8 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
 bool joinsBlocks(ConcatOp concat) {
   if (concat.getAxis() != 1 || !isImage(concat.getResult().getType()))
     return false;
-  return llvm::all_of(concat.getInputs().drop_back(), [](Value input) { return tensorOf(input).getDimSize(1) % kBlock == 0; });
+  return llvm::all_of(concat.getInputs().drop_back(),
+                      [](Value input) { return tensorOf(input).getDimSize(1) % kBlock == 0; });
 }
 
 Plan planOf(GroupOp group, bool exact) {
@@ -120,7 +122,7 @@ Plan planOf(GroupOp group, bool exact) {
                : Plan::RowMajor;
   if (auto concat = dyn_cast<ConcatOp>(anchor))
     return joinsBlocks(concat) && llvm::hasSingleElement(group.getBlock().without_terminator()) ? Plan::Blocked
-                                                                                              : Plan::RowMajor;
+                                                                                                : Plan::RowMajor;
   return Plan::RowMajor;
 }
 
@@ -162,7 +164,8 @@ public:
         (use.getOwner() == group.getAnchor() ? isAnchorInput : isEpilogueInput) = true;
       bool imageOperand = isa<RankedTensorType>(input.getType()) && tensorOf(input).getRank() == 4 && !isPacked(input);
       bool block = blockedResults && imageOperand &&
-                   (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput : isAnchorInput || tensorOf(input).getShape() == full.getShape());
+                   (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput
+                                            : isAnchorInput || tensorOf(input).getShape() == full.getShape());
       layouts.operands.push_back(block ? blocked : LayoutAttr());
     }
     for (Type type : group.getResultTypes())
@@ -220,7 +223,8 @@ public:
       return {};
     }
     ScheduleAttr schedule = chosen(group, *kind, *isa);
-    auto steered = group.getAnchor() ? group.getAnchor()->getAttrOfType<DictionaryAttr>(kScheduleAttr) : DictionaryAttr();
+    auto steered =
+        group.getAnchor() ? group.getAnchor()->getAttrOfType<DictionaryAttr>(kScheduleAttr) : DictionaryAttr();
     return steered ? steer(group, schedule, steered) : schedule;
   }
 
@@ -266,14 +270,15 @@ private:
       auto name = dyn_cast<StringAttr>(entry.getValue());
       if (key == "algorithm" && name && symbolizeAlgorithm(name.getValue()))
         continue;
-      group.emitError() << "'@schedule' does not take '" << key << "' = " << entry.getValue()
-                        << "; it takes the algorithm 'direct' or 'winograd' and the numbers rows, columns, blocks, unroll and "
-                           "unit_tiles";
+      group.emitError()
+          << "'@schedule' does not take '" << key << "' = " << entry.getValue()
+          << "; it takes the algorithm 'direct' or 'winograd' and the numbers rows, columns, blocks, unroll and "
+             "unit_tiles";
       return {};
     }
-    return ScheduleAttr::getChecked([&] { return group.emitError(); }, group.getContext(), schedule.getAlgorithm(), tile.rows,
-                                    tile.columns, tile.blocks, tile.unroll, tile.unitTiles, tile.weightsOuter, tile.prefetchWeights,
-                                    tile.prefetchNext);
+    return ScheduleAttr::getChecked([&] { return group.emitError(); }, group.getContext(), schedule.getAlgorithm(),
+                                    tile.rows, tile.columns, tile.blocks, tile.unroll, tile.unitTiles,
+                                    tile.weightsOuter, tile.prefetchWeights, tile.prefetchNext);
   }
 
   SmallVector<StringRef> names;
