@@ -66,7 +66,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
     return fail(toError(result.takeError()).message);
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
-  std::vector<std::string> isas;
+  llvm::SmallVector<std::string> isas;
   for (const Variant &variant : program.variants)
     isas.push_back(variant.name);
   int64_t workspace = program.workspaceBytes + program.fixedBytes;

@@ -15,7 +15,7 @@ struct Parsed {
   bool json = false;
 };
 
-Parsed parse(std::vector<std::string> arguments) {
+Parsed parse(const std::vector<std::string> &arguments) {
   Parsed parsed;
   cnn::CommandLine line("cnnc run", "Runs.");
   line.positional("NET", parsed.net, "the network");
