@@ -222,7 +222,7 @@ static std::optional<KernelKind> convKindOf(GroupOp group, std::string &whyNot) 
 
 std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
   Operation *anchor = group.getAnchor();
-  auto otherwiseGeneric = [&](std::string why, KernelKind kind) -> std::optional<KernelKind> {
+  auto otherwiseGeneric = [&](const std::string &why, KernelKind kind) -> std::optional<KernelKind> {
     if (why.empty())
       return kind;
     whyNot = whyNotGeneric(group);

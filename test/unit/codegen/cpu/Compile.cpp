@@ -112,10 +112,13 @@ std::vector<std::vector<char>> Compiled::run(Loaded &loaded, int64_t batch, int 
                                              const std::vector<std::vector<char>> &inputs,
                                              std::optional<StepObserver> observer) const {
   std::vector<std::vector<char>> outputs;
+  outputs.reserve(program_.outputs.size());
   for (const TensorInfo &info : program_.outputs)
     outputs.emplace_back(imageBytes(info) * (info.batched ? batch : 1), char(0x7f));
   std::vector<const void *> from;
   std::vector<void *> to;
+  from.reserve(inputs.size());
+  to.reserve(outputs.size());
   for (const auto &bytes : inputs)
     from.push_back(bytes.data());
   for (auto &bytes : outputs)
