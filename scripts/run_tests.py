@@ -68,10 +68,20 @@ def add_cases(totals, path, prefix):
             totals.add(name, "failed")
         elif skip is not None or case.get("result") in ("skipped", "suppressed") or case.get("status") == "notrun":
             message = (skip.get("message") or skip.text or "") if skip is not None else ""
-            totals.add(name, "skipped", skip_reason(message))
+            totals.add(name, "skipped", missing_file(case) or skip_reason(message))
         else:
             totals.add(name, "passed")
     return failed
+
+
+def missing_file(case):
+    """Why lit skipped a test that says which files it NEEDS: lit's own report does not tell."""
+    source = ROOT.joinpath("test/lit", *case.get("classname").split(".")[1:], case.get("name"))
+    shared = Path(os.environ.get("CNN_SHARED", ROOT.parent / "shared"))
+    if not source.is_file():
+        return ""
+    needs = re.findall(r"NEEDS: *(\S+)", source.read_text(errors="replace"))
+    return next((f"{path} is not in {shared}" for path in needs if not (shared / path).exists()), "")
 
 
 def skip_reason(message):
