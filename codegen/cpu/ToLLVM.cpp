@@ -8,6 +8,7 @@
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -24,7 +25,11 @@ using namespace mlir;
 namespace cnn::cpu {
 
 std::unique_ptr<llvm::Module> toLLVM(ModuleOp module, llvm::LLVMContext &context, Isa isa) {
+  // Verifying after each of the passes, too, would take a seventh of a small network's compile time.
+  if (failed(verify(module)))
+    return nullptr;
   PassManager passes(module.getContext());
+  passes.enableVerifier(false);
   passes.addPass(createSCFToControlFlowPass());
   passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createConvertMathToLLVMPass());
