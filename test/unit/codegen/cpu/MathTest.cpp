@@ -58,8 +58,8 @@ std::vector<float> samples() {
   }
   values.push_back(std::numeric_limits<float>::quiet_NaN());
   // Results of exp and sigmoid away from zero and infinity.
-  for (double x = -110; x < 110; x += 0.0013)
-    values.push_back(static_cast<float>(x));
+  for (int step = 0; step < 169000; ++step)
+    values.push_back(static_cast<float>(-110 + step * 0.0013));
   values.resize((values.size() + 15) / 16 * 16, 1.0f);
   return values;
 }
