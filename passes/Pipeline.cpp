@@ -3,6 +3,7 @@
 
 #include "passes/Passes.h"
 
+#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
@@ -57,6 +58,21 @@ static const Stage kStages[] = {
      }},
 };
 
+namespace {
+/// Shows the module to PipelineOptions::afterPass after each pass, until that fails.
+struct AfterPass : PassInstrumentation {
+  AfterPass(const PipelineOptions &options, bool &failed) : options(options), failed(failed) {}
+
+  void runAfterPass(Pass *pass, Operation *op) override {
+    if (auto module = dyn_cast<ModuleOp>(op); module && !failed)
+      failed = mlir::failed(options.afterPass(pass->getArgument(), module));
+  }
+
+  const PipelineOptions &options;
+  bool &failed;
+};
+} // namespace
+
 ArrayRef<StringRef> pipelineStages() {
   static const SmallVector<StringRef> names = [] {
     SmallVector<StringRef> names;
@@ -77,7 +93,10 @@ LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, Strin
       return module.emitError() << "stage '" << stage.name << "' needs a target";
     PassManager passes(module.getContext(), ModuleOp::getOperationName());
     stage.build(passes, options);
-    if (failed(passes.run(module)) || failed(verifyStage(stage.name, module)))
+    bool ended = false;
+    if (options.afterPass)
+      passes.addInstrumentation(std::make_unique<AfterPass>(options, ended));
+    if (failed(passes.run(module)) || ended || failed(verifyStage(stage.name, module)))
       return failure();
     if (after && failed(after(stage.name, module)))
       return failure();

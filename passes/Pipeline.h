@@ -4,6 +4,7 @@
 
 #include "passes/TargetModel.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct PipelineOptions {
   bool keepBuffers = false;
   /// The outputs to keep; empty: all.
   std::vector<std::string> outputs;
+  /// Called with each pass's flag and the module once the pass is done; a failure of it ends the pipeline.
+  std::function<llvm::LogicalResult(llvm::StringRef pass, mlir::ModuleOp)> afterPass;
 };
 
 /// elaborate simplify hoist fuse layout schedule plan

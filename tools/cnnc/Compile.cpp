@@ -24,15 +24,17 @@ llvm::SmallVector<GroupOp> Compiled::groups() {
 }
 
 OwningOpRef<ModuleOp> runStages(ModuleOp network, StringRef stage, const CompileOptions &options,
-                                function_ref<LogicalResult(StringRef, ModuleOp)> after) {
+                                std::function<LogicalResult(StringRef, ModuleOp)> afterPass) {
   cpu::registerCpuTarget();
   PipelineOptions pipeline;
   pipeline.target = findTargetModel("cpu");
   for (cpu::Isa isa : options.isas)
     pipeline.isas.push_back(cpu::isaInfo(isa).name.str());
   pipeline.exact = options.exact;
+  pipeline.keepBuffers = options.keepBuffers;
+  pipeline.afterPass = std::move(afterPass);
   OwningOpRef<ModuleOp> module(network.clone());
-  if (failed(runPipeline(*module, pipeline, stage, after)))
+  if (failed(runPipeline(*module, pipeline, stage)))
     return nullptr;
   return module;
 }

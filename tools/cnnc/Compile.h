@@ -8,6 +8,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,8 @@ namespace cnn {
 struct CompileOptions {
   llvm::SmallVector<cpu::Isa> isas;
   bool exact = false;
+  /// A memory plan that gives every result memory of its own.
+  bool keepBuffers = false;
 };
 
 /// A network after the last pass and what it was lowered to.
@@ -33,11 +36,11 @@ struct Compiled {
 host::Result<std::unique_ptr<Compiled>> compile(mlir::ModuleOp network, const Weights *weights,
                                                 const CompileOptions &options);
 
-/// A copy of `network` after the stages up to `stage` (passes/Pipeline.h); `after` sees it after each of them and ends
-/// the pipeline by failing. Null after a message.
+/// A copy of `network` after the stages up to `stage` (passes/Pipeline.h); `afterPass` sees it after each pass, whose
+/// flag it is given, and ends the pipeline by failing. Null after a message.
 mlir::OwningOpRef<mlir::ModuleOp>
 runStages(mlir::ModuleOp network, llvm::StringRef stage, const CompileOptions &options,
-          llvm::function_ref<llvm::LogicalResult(llvm::StringRef stage, mlir::ModuleOp)> after = nullptr);
+          std::function<llvm::LogicalResult(llvm::StringRef pass, mlir::ModuleOp)> afterPass = nullptr);
 
 /// The memory that a session needs beside inputs, outputs and weights, for a batch of `batch`. `network` is left as it
 /// was.

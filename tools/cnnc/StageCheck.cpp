@@ -1,4 +1,4 @@
-// Evaluates a network after every stage of the pipeline; StageCheck.h has the contract.
+// Evaluates a network after every pass of the pipeline; StageCheck.h has the contract.
 #include "tools/cnnc/StageCheck.h"
 
 #include "tools/cnnc/Ports.h"
@@ -105,10 +105,10 @@ std::string checkStages(ModuleOp network, const Weights &weights, const std::vec
   if (failed(exact))
     return "the reference implementation cannot evaluate the network";
   std::string changed;
-  auto check = [&](StringRef stage, ModuleOp module) -> LogicalResult {
+  auto check = [&](StringRef pass, ModuleOp module) -> LogicalResult {
     auto outputs = evaluator.evaluate(module);
     if (failed(outputs)) {
-      changed = "after stage '" + stage.str() + "' the reference implementation cannot evaluate the network";
+      changed = "after pass '" + pass.str() + "' the reference implementation cannot evaluate the network";
       return failure();
     }
     for (auto &[name, expected] : *exact) {
@@ -118,8 +118,8 @@ std::string checkStages(ModuleOp network, const Weights &weights, const std::vec
                               : std::numeric_limits<double>::infinity();
       if (difference <= kSameMeaning)
         continue;
-      changed = fmt::format("stage '{}' changed the meaning: output '{}' differs by {:.3g} of its largest value",
-                            stage.str(), name.str(), difference);
+      changed = fmt::format("pass '{}' changed the meaning: output '{}' differs by {:.3g} of its largest value",
+                            pass.str(), name.str(), difference);
       return failure();
     }
     return success();

@@ -2,8 +2,9 @@
 //
 // Group by group: the group's results must lie within the bound of ir/reference/Bounds.h for the operands that the
 // compiled code had. What a group reads must be, bit for bit, what was written there, however the memory plan shares
-// it; and a run that nobody watches must give the same bits as the watched one. At last the outputs are compared with
-// the reference's for the network as elaborated, which also finds what passes and packing got wrong.
+// it; and a run that nobody watches, and one with a plan that keeps every buffer, must give the same bits as the
+// watched one. At last the outputs are compared with the reference's for the network as elaborated, which also finds
+// what passes and packing got wrong.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
 #include "tools/cnnc/StageCheck.h"
@@ -265,6 +266,21 @@ int verifyCommand(ArrayRef<std::string> arguments) {
   if (llvm::Error error = run(unwatched, [&](auto &in, auto &out) { return (*loaded)->run(batch, in, out); }))
     return fail(toError(std::move(error)).message);
 
+  // The same kernels with a plan in which no two values share memory.
+  CompileOptions keptOptions = compileOptions;
+  keptOptions.keepBuffers = true;
+  auto keptNetwork = compile(*network, &*weights, keptOptions);
+  if (!keptNetwork)
+    return fail(keptNetwork.error().message);
+  auto keptLoaded = Loaded::create((*keptNetwork)->program);
+  if (!keptLoaded)
+    return fail(toError(keptLoaded.takeError()).message);
+  if (llvm::Error error = (*keptLoaded)->openSession(batch, static_cast<int>(threads)))
+    return fail(toError(std::move(error)).message);
+  std::vector<host::Tensor> kept = *exact;
+  if (llvm::Error error = run(kept, [&](auto &in, auto &out) { return (*keptLoaded)->run(batch, in, out); }))
+    return fail(toError(std::move(error)).message);
+
   report.groups = std::move(verifier.results);
   for (const GroupResult &group : report.groups) {
     report.maxAbsolute = std::max(report.maxAbsolute, group.difference.maxAbsolute);
@@ -279,8 +295,10 @@ int verifyCommand(ArrayRef<std::string> arguments) {
   }
   if (!verifier.corruption.empty())
     report.failures.push_back(verifier.corruption);
-  for (auto [port, output, other, expected] :
-       llvm::zip_equal(outputsOf(network->lookupSymbol<func::FuncOp>(kInferFunction)), outputs, unwatched, *exact)) {
+  for (auto [port, output, other, keptOutput, expected] : llvm::zip_equal(
+           outputsOf(network->lookupSymbol<func::FuncOp>(kInferFunction)), outputs, unwatched, kept, *exact)) {
+    if (keptOutput.bytes != other.bytes)
+      report.failures.push_back("output '" + port.name + "' has other bits when every buffer is kept");
     if (output.bytes != other.bytes)
       report.failures.push_back("output '" + port.name + "' has other bits when the run is not watched");
     double relative = largestDifference(output, expected);
