@@ -64,7 +64,7 @@ Expected<TemporaryFolder> TemporaryFolder::create() {
 
 TemporaryFolder::~TemporaryFolder() {
   if (!folder.empty())
-    llvm::sys::fs::remove_directories(folder);
+    (void)llvm::sys::fs::remove_directories(folder);
 }
 
 std::string TemporaryFolder::path(StringRef name) const { return folder + "/" + name.str(); }

@@ -102,7 +102,7 @@ llvm::Error Loaded::check(int code) const {
   return code == 0 ? llvm::Error::success() : llvm::createStringError(source.name + ": " + api->error(code));
 }
 
-Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, std::optional<std::string> isa) {
+Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const std::optional<std::string> &isa) {
   if (llvm::Error error = checkProgram(program))
     return error;
   Expected<size_t> variant = chooseVariant(program, isa);

@@ -28,7 +28,8 @@ class Loaded {
 public:
   /// Compiles, links and loads `program` for one of its instruction sets (by name; by default the best that this
   /// machine has) and finds its weights. `program` must live as long.
-  static llvm::Expected<std::unique_ptr<Loaded>> create(const Program &program, std::optional<std::string> isa = {});
+  static llvm::Expected<std::unique_ptr<Loaded>> create(const Program &program,
+                                                        const std::optional<std::string> &isa = {});
   ~Loaded();
 
   /// Makes the session that run() uses, in place of an earlier one. New memory is zeros.

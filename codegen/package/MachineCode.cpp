@@ -15,7 +15,6 @@
 #include <thread>
 
 using namespace cnn;
-using llvm::ArrayRef;
 using llvm::Expected;
 using llvm::SmallVector;
 

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define CNN_ERROR_ENUMERATOR(name, code, text) CNN_##name = code,
+#define CNN_ERROR_ENUMERATOR(name, code, text) CNN_##name = (code),
 enum cnn_error { CNN_OK = 0, CNN_ERRORS(CNN_ERROR_ENUMERATOR) };
 
 /* The public pool: parallel_for calls task(argument, worker) at most once for each worker in [0, workers), at least for

@@ -53,13 +53,13 @@ TEST(Elementwise, IntegersDivideTowardsZero) {
 }
 
 TEST(Elementwise, ConvertRoundsToNearestEvenAndSaturates) {
-  auto convert = [](const std::string &to, std::vector<double> x) {
+  auto convert = [](const std::string &to, const std::vector<double> &x) {
     std::string count = std::to_string(x.size()), from = "tensor<" + count + "xf32>",
                 type = "tensor<" + count + "x" + to + ">";
     std::vector<Tensor> results =
         evaluateText("func.func @f(%x: " + from + ") -> " + type + " {\n  %0 = cnn.convert %x {to = " + to +
                          "} : " + from + " -> " + type + "\n  return %0 : " + type + "\n}",
-                     {Tensor({int64_t(x.size())}, std::move(x))});
+                     {Tensor({int64_t(x.size())}, x)});
     return results.empty() ? std::vector<double>() : results[0].values;
   };
   EXPECT_EQ(convert("ui8", {0.5, 1.5, 2.5, -3, 300, nan_}), (std::vector<double>{0, 2, 2, 0, 255, 0}));
