@@ -176,14 +176,17 @@ int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *
   /* All tensors are checked before anything is written. */
   view tensor;
   int code;
-  for (int64_t i = 0; i < network->input_count; ++i)
-    if ((code = make_view(&tensor, &network->inputs[i], &inputs[i])) != CNN_OK)
+  for (int64_t i = 0; i < network->input_count; ++i) {
+    code = make_view(&tensor, &network->inputs[i], &inputs[i]);
+    if (code != CNN_OK)
       return code;
+  }
   char *staging = session->staging;
   for (int64_t i = 0; i < network->input_count; ++i)
     staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
   for (int64_t i = 0; i < network->output_count; ++i) {
-    if ((code = make_view(&tensor, &network->outputs[i], &outputs[i])) != CNN_OK)
+    code = make_view(&tensor, &network->outputs[i], &outputs[i]);
+    if (code != CNN_OK)
       return code;
     bind(&session->outputs[i], &network->outputs[i], &tensor, staging);
     staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);

@@ -17,7 +17,7 @@ protected:
   llvm::SmallString<64> path;
 
   Shell() { EXPECT_FALSE(llvm::sys::fs::createUniqueDirectory("cnn-e2e", path)); }
-  ~Shell() override { llvm::sys::fs::remove_directories(path); }
+  ~Shell() override { (void)llvm::sys::fs::remove_directories(path); }
 
   /// What a command prints, in the folder; both streams. `status` is the exit status that it must have.
   std::string run(const std::string &command, int status = 0) {
