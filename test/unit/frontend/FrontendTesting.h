@@ -16,7 +16,7 @@ struct Loaded {
   Diagnostics diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 
-  explicit Loaded(std::string text, NetworkRequest request = {"test.cnn", "", {}}) {
+  explicit Loaded(std::string text, const NetworkRequest &request = {"test.cnn", "", {}}) {
     module = loadNetworkFromText(context, std::move(text), request, diagnostics);
   }
 
