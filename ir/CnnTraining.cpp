@@ -1,5 +1,5 @@
-// What CnnShapes.cpp and CnnOps.cpp are to the other operations, for those of CnnTrainingOps.td: the shape rules and the
-// verifiers, and the table of optimizers.
+// What CnnShapes.cpp and CnnOps.cpp are to the other operations, for those of CnnTrainingOps.td: the shape rules and
+// the verifiers, and the table of optimizers.
 #include "ir/CnnOps.h"
 #include "ir/Optimizer.h"
 
@@ -153,10 +153,9 @@ CNN_INFER(Conv2dWeightGradOp) {
   if (!input || !gradient || input.getRank() != 4 || gradient.getRank() != 4 || adaptor.getKernel().size() != 2 ||
       groups < 1)
     return failure();
-  return infer(
-      types,
-      {gradient.getDimSize(1), input.getDimSize(1) / groups, adaptor.getKernel()[0], adaptor.getKernel()[1]},
-      input.getElementType());
+  return infer(types,
+               {gradient.getDimSize(1), input.getDimSize(1) / groups, adaptor.getKernel()[0], adaptor.getKernel()[1]},
+               input.getElementType());
 }
 LogicalResult Conv2dWeightGradOp::verify() {
   RankedTensorType input = typeOf(getInput()), gradient = typeOf(getGradient());
@@ -172,16 +171,15 @@ LogicalResult Conv2dWeightGradOp::verify() {
                        "four that are not negative");
   if (!convolutionFits(*this, input.getShape().drop_front(2), getKernel(), gradient.getShape().drop_front(2)))
     return emitOpError("conv2d_weight_grad_c4: a convolution of ")
-           << input << " with a kernel of " << getKernel()[0] << "x" << getKernel()[1]
-           << " has not the extents of " << gradient;
+           << input << " with a kernel of " << getKernel()[0] << "x" << getKernel()[1] << " has not the extents of "
+           << gradient;
   return success();
 }
 
 //===-- Pooling --------------------------------------------------------------------------------------------------===//
 
 /// [N, C, OH, OW] of a pooling of [N, C, H, W].
-template <typename Op>
-static std::optional<SmallVector<int64_t>> pooledShape(Op op, ArrayRef<int64_t> shape) {
+template <typename Op> static std::optional<SmallVector<int64_t>> pooledShape(Op op, ArrayRef<int64_t> shape) {
   if (shape.size() != 4 || op.getKernel().size() != 2 || op.getStrides().size() != 2 || op.getPadding().size() != 4)
     return std::nullopt;
   SmallVector<int64_t> pooled(shape.take_front(2));
@@ -235,8 +233,8 @@ LogicalResult MaxPoolPickOp::verify() {
   if (failed(verifyPool(*this, typeOf(getInput()))))
     return failure();
   if (typeOf(getValues()).getShape() != typeOf(getInput()).getShape())
-    return emitOpError("max_pool_pick_c1: ") << typeOf(getValues()) << " has not the shape of the input, "
-                                             << typeOf(getInput());
+    return emitOpError("max_pool_pick_c1: ")
+           << typeOf(getValues()) << " has not the shape of the input, " << typeOf(getInput());
   return success();
 }
 
@@ -252,8 +250,8 @@ LogicalResult AvgPoolGradOp::verify() {
   if (failed(pooled))
     return failure();
   if (typeOf(getInput()).getShape() != ArrayRef(*pooled))
-    return emitOpError("avg_pool_grad_c1: a pooling of ") << typeOf(getResult()) << " has not the extents of "
-                                                          << typeOf(getInput());
+    return emitOpError("avg_pool_grad_c1: a pooling of ")
+           << typeOf(getResult()) << " has not the extents of " << typeOf(getInput());
   return success();
 }
 
@@ -282,11 +280,9 @@ ArrayRef<OptimizerSetting> cnn::optimizerSettings(OptimizerKind kind) {
   // Zeiler 2012.
   static constexpr OptimizerSetting adadelta[] = {{"rho", 0.95, 0, 1}, {"epsilon", 1e-6, 0, kAny}};
   // Tieleman and Hinton 2012, lecture 6.5.
-  static constexpr OptimizerSetting rmsprop[] = {
-      {"rho", 0.9, 0, 1}, {"momentum", 0, 0, 1}, {"epsilon", 1e-8, 0, kAny}};
+  static constexpr OptimizerSetting rmsprop[] = {{"rho", 0.9, 0, 1}, {"momentum", 0, 0, 1}, {"epsilon", 1e-8, 0, kAny}};
   // Kingma and Ba 2015.
-  static constexpr OptimizerSetting adam[] = {
-      {"beta1", 0.9, 0, 1}, {"beta2", 0.999, 0, 1}, {"epsilon", 1e-8, 0, kAny}};
+  static constexpr OptimizerSetting adam[] = {{"beta1", 0.9, 0, 1}, {"beta2", 0.999, 0, 1}, {"epsilon", 1e-8, 0, kAny}};
   // Loshchilov and Hutter 2019.
   static constexpr OptimizerSetting adamw[] = {
       {"beta1", 0.9, 0, 1}, {"beta2", 0.999, 0, 1}, {"epsilon", 1e-8, 0, kAny}, {"weight_decay", 0.01, 0, kAny}};

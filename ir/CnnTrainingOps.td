@@ -228,14 +228,14 @@ def Cnn_MinimizeOp : Cnn_Op<"minimize", [Pure]> {
     parameters, and the results have their types; `minimize_c4`: the limits are positive; `minimize_c5`: has a path.
     ```mlir
     %w1, %b1 = cnn.minimize %loss over %w, %b rate %rate using #cnn.optimizer<momentum> {path = "optimizer"}
-             : tensor<f32>, tensor<4x2xf32>, tensor<4xf32>, tensor<f32> -> tensor<4x2xf32>, tensor<4xf32>
+             : tensor<f32>, tensor<f32>, tensor<4x2xf32>, tensor<4xf32> -> tensor<4x2xf32>, tensor<4xf32>
     ```
   }];
   let arguments = (ins Cnn_Tensor:$loss, Variadic<Cnn_Tensor>:$parameters, Cnn_Tensor:$rate, Cnn_OptimizerAttr:$optimizer,
                        OptionalAttr<F64Attr>:$clip_value, OptionalAttr<F64Attr>:$clip_norm, OptionalAttr<StrAttr>:$path);
   let results = (outs Variadic<Cnn_Tensor>:$updated);
   let assemblyFormat = [{
-    $loss `over` $parameters `rate` $rate `using` $optimizer attr-dict `:` type($loss) `,` type($parameters) `,` type($rate) `->`
+    $loss `over` $parameters `rate` $rate `using` $optimizer attr-dict `:` type($loss) `,` type($rate) `,` type($parameters) `->`
     type($updated)
   }];
   let hasVerifier = 1;

@@ -1,5 +1,5 @@
-// Layers of training that are compositions of operations, written once for all who build networks. What has a derivative at
-// every point as an operation (softplus, elu) is one; these are differentiated through their parts.
+// Layers of training that are compositions of operations, written once for all who build networks. What has a
+// derivative at every point as an operation (softplus, elu) is one; these are differentiated through their parts.
 #pragma once
 
 #include "ir/TensorBuilder.h"
@@ -23,9 +23,9 @@ mlir::Value dropout(TensorBuilder &b, mlir::Value x, double rate, mlir::Value se
 struct BatchNormTraining {
   mlir::Value result, mean, variance;
 };
-/// Batch normalization in training (Ioffe and Szegedy 2015) of x [N, C, ...] by the statistics of the batch, the variance
-/// from the deviations, in a second pass. `mean` and `variance` are the running ones to go on with:
-/// (1 - momentum) * before + momentum * new, the new variance without bias (by count - 1), as PyTorch's.
+/// Batch normalization in training (Ioffe and Szegedy 2015) of x [N, C, ...] by the statistics of the batch, the
+/// variance from the deviations, in a second pass. `mean` and `variance` are the running ones to go on with: (1 -
+/// momentum) * before + momentum * new, the new variance without bias (by count - 1), as PyTorch's.
 BatchNormTraining batchNormTraining(TensorBuilder &b, mlir::Value x, mlir::Value scale, mlir::Value offset,
                                     mlir::Value runningMean, mlir::Value runningVariance, double momentum = 0.1,
                                     double epsilon = 1e-5);

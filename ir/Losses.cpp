@@ -79,7 +79,8 @@ SmallVector<Value> clipByValue(TensorBuilder &b, ArrayRef<Value> gradients, doub
 }
 
 SmallVector<Value> clipByNorm(TensorBuilder &b, ArrayRef<Value> gradients, double limit) {
-  SmallVector<Value> squares = llvm::map_to_vector(gradients, [&](Value gradient) { return b.sum(b.square(gradient)); });
+  SmallVector<Value> squares =
+      llvm::map_to_vector(gradients, [&](Value gradient) { return b.sum(b.square(gradient)); });
   // limit / 0 is infinite, and so no limit.
   Value factor = b.min(b.divide(limit, b.sqrt(sumOf(b, squares))), 1);
   return llvm::map_to_vector(gradients,

@@ -1,6 +1,6 @@
-// Losses and regularizers as IR. Each gives a scalar: the mean over all elements, or over all positions (the batch and what
-// lies behind the channels, dimension 1) where a position has one loss. Logits are what a network returns; all that takes
-// logits is finite for every finite one.
+// Losses and regularizers as IR. Each gives a scalar: the mean over all elements, or over all positions (the batch and
+// what lies behind the channels, dimension 1) where a position has one loss. Logits are what a network returns; all
+// that takes logits is finite for every finite one.
 #pragma once
 
 #include "ir/TensorBuilder.h"
@@ -15,8 +15,9 @@ mlir::Value huber(TensorBuilder &b, mlir::Value x, mlir::Value target, double de
 /// Mean of -(t log p + (1 - t) log(1 - p)) with p = sigmoid(logit) and t in [0, 1], of the logits' shape.
 mlir::Value binaryCrossEntropy(TensorBuilder &b, mlir::Value logits, mlir::Value target);
 
-/// Mean over positions of weight * -(sum over classes of t log softmax(logits)). Target [N, C, ...] of probabilities, which
-/// `smoothing` mixes with the uniform distribution; `weights` [N, ...], one a position (Ronneberger et al. 2015), or null.
+/// Mean over positions of weight * -(sum over classes of t log softmax(logits)). Target [N, C, ...] of probabilities,
+/// which `smoothing` mixes with the uniform distribution; `weights` [N, ...], one a position (Ronneberger et al. 2015),
+/// or null.
 mlir::Value crossEntropy(TensorBuilder &b, mlir::Value logits, mlir::Value target, double smoothing = 0,
                          mlir::Value weights = nullptr);
 

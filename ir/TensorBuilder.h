@@ -1,5 +1,5 @@
-// Builds formulas of `cnn` operations at one place, with one path: what gradients, losses and optimizers are written in.
-// Numbers beside tensors stand for constants of the tensor's shape and element type; result types are inferred, and
+// Builds formulas of `cnn` operations at one place, with one path: what gradients, losses and optimizers are written
+// in. Numbers beside tensors stand for constants of the tensor's shape and element type; result types are inferred, and
 // operands must satisfy the constraints of the operations (a builder has no one to report an error to).
 #pragma once
 
@@ -26,7 +26,12 @@ public:
   template <typename Op>
   Value make(mlir::ValueRange operands, llvm::SmallVector<mlir::NamedAttribute> attributes = {}) {
     attributes.push_back(text("path", path));
-    return Op::create(b, location, operands, attributes);
+    // An operation's own builder from a list of attributes leaves out the defaults, which the shape rules read.
+    typename Op::Properties properties;
+    mlir::OperationName(Op::getOperationName(), b.getContext()).populateDefaultProperties(&properties);
+    [[maybe_unused]] auto known = Op::setPropertiesFromAttr(properties, b.getDictionaryAttr(attributes), nullptr);
+    assert(mlir::succeeded(known) && "an attribute of another type");
+    return Op::create(b, location, operands, properties);
   }
   mlir::NamedAttribute ints(llvm::StringRef name, Dims values) {
     return b.getNamedAttr(name, b.getDenseI64ArrayAttr(values));
@@ -61,9 +66,7 @@ public:
   Value softplus(Value x) { return make<SoftplusOp>(x); }
   Value stopGradient(Value x) { return make<StopGradientOp>(x); }
   Value square(Value x) { return mul(x, x); }
-  Value clamp(Value x, double low, double high) {
-    return make<ClampOp>(x, {number("min", low), number("max", high)});
-  }
+  Value clamp(Value x, double low, double high) { return make<ClampOp>(x, {number("min", low), number("max", high)}); }
   Value convert(Value x, mlir::Type element);
 
   Value add(Value x, Value y) { return make<AddOp>({x, y}); }

@@ -1,6 +1,6 @@
-// Replaces each `minimize` by the gradients of its loss and the optimizer's step, and declares the optimizer's state. It
-// stands before fusion, so that the backward pass is simplified, fused and scheduled like the rest; after it there is no
-// `minimize`, and functions have their optimizers' variables as arguments and results with `cnn.state`.
+// Replaces each `minimize` by the gradients of its loss and the optimizer's step, and declares the optimizer's state.
+// It stands before fusion, so that the backward pass is simplified, fused and scheduled like the rest; after it there
+// is no `minimize`, and functions have their optimizers' variables as arguments and results with `cnn.state`.
 #include "ir/Losses.h"
 #include "passes/Gradients.h"
 #include "passes/Passes.h"
@@ -22,7 +22,8 @@ public:
   FunctionState(func::FuncOp function, TensorBuilder &b, StringRef path) : function(function), b(b), path(path) {}
 
   /// Declares the variable, unless it is one of this minimization already, and gives its value before the step.
-  template <typename Declaration> FailureOr<Value> variable(const std::string &name, RankedTensorType type, double initial) {
+  template <typename Declaration>
+  FailureOr<Value> variable(const std::string &name, RankedTensorType type, double initial) {
     std::string symbol = (path + "." + name).str();
     if (auto found = before.find(symbol); found != before.end())
       return found->second;
@@ -37,7 +38,8 @@ public:
     last ? declarations.setInsertionPointAfter(last) : declarations.setInsertionPointToStart(module.getBody());
     InitAttr init;
     if (initial != 0)
-      init = InitAttr::get(module.getContext(), Initializer::Constant, declarations.getF64FloatAttr(initial), FloatAttr());
+      init =
+          InitAttr::get(module.getContext(), Initializer::Constant, declarations.getF64FloatAttr(initial), FloatAttr());
     Declaration::create(declarations, function.getLoc(), symbol, type, init, StringAttr());
     unsigned index = function.getNumArguments();
     auto tie = declarations.getDictionaryAttr(
@@ -77,7 +79,8 @@ public:
   Variables(FunctionState &state, TensorBuilder &common, Value rate) : state(state), common(common), rate(rate) {}
   void begin(StringRef name, Value value) {
     parameter = name.str();
-    type = RankedTensorType::get(TensorBuilder::typeOf(value).getShape(), TensorBuilder::typeOf(value).getElementType());
+    type =
+        RankedTensorType::get(TensorBuilder::typeOf(value).getShape(), TensorBuilder::typeOf(value).getElementType());
   }
   /// Whether a variable could not be declared, which has been reported.
   bool failed() const { return failure; }
@@ -182,8 +185,7 @@ LogicalResult Differentiate::expand(func::FuncOp function, MinimizeOp op, DenseM
 
   OpBuilder builder(op);
   std::string path = getPath(op).str();
-  FailureOr<SmallVector<Value>> gradients =
-      buildGradients(builder, op.getLoss(), llvm::to_vector(op.getParameters()));
+  FailureOr<SmallVector<Value>> gradients = buildGradients(builder, op.getLoss(), llvm::to_vector(op.getParameters()));
   if (failed(gradients))
     return failure();
   TensorBuilder common(builder, op.getLoc(), path);

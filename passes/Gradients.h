@@ -6,10 +6,10 @@
 
 namespace cnn {
 
-/// The gradients of `loss`, a scalar of floats, by each of the values, of their types; built at the builder's place, where
-/// all that the loss is computed from must be visible, in one block. Zeros for a value that the loss does not depend on. Only
-/// what these gradients need is built. An operation between that has no rule is an error at the operation, which names it
-/// and its path, and failure.
+/// The gradients of `loss`, a scalar of floats, by each of the values, of their types; built at the builder's place,
+/// where all that the loss is computed from must be visible, in one block. Zeros for a value that the loss does not
+/// depend on. Only what these gradients need is built. An operation between that has no rule is an error at the
+/// operation, which names it and its path, and failure.
 ///
 /// An operation made for another's gradient has the path of that one with `.grad` appended.
 llvm::FailureOr<llvm::SmallVector<mlir::Value>> buildGradients(mlir::OpBuilder &builder, mlir::Value loss,

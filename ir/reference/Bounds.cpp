@@ -136,9 +136,8 @@ template <typename Op> FailureOr<TensorRef> Rules::atLargest(Op pool) const {
   if (failed(sum) || failed(carried))
     return failure();
   double length = double(pool.getKernel()[0] * pool.getKernel()[1]);
-  return each([&](int64_t i) {
-    return (*carried)->values[i] + length * rounding((*sum)->values[i] + (*carried)->values[i]);
-  });
+  return each(
+      [&](int64_t i) { return (*carried)->values[i] + length * rounding((*sum)->values[i] + (*carried)->values[i]); });
 }
 
 TensorRef Rules::converted(Type elementType) const {
@@ -281,10 +280,17 @@ FailureOr<TensorRef> Rules::bound() {
       })
       .Case([&](TanhOp) { return function([&](int64_t i) { return error(0, i); }); })
       .Case([&](SigmoidOp) { return function([&](int64_t i) { return error(0, i) / 4; }); })
-      .Case([&](SoftplusOp) { return function([&](int64_t i) { return error(0, i); }); })
-      .Case([&](EluOp op) {
-        double slope = std::max(1.0, std::fabs(op.getAlpha().convertToDouble()));
-        return function([=, this](int64_t i) { return slope * error(0, i); });
+      // The logarithm of 1 + u and the difference e - 1 are rounded as what is near 1.
+      .Case([&](SoftplusOp) -> Result {
+        return each(
+            [&](int64_t i) { return error(0, i) + kFunctionUlps * rounding(value->values[i] + 1 + error(0, i)); });
+      })
+      .Case([&](EluOp op) -> Result {
+        double alpha = std::fabs(op.getAlpha().convertToDouble()), slope = std::max(1.0, alpha);
+        return each([&](int64_t i) {
+          double carried = slope * error(0, i);
+          return carried + kFunctionUlps * rounding(std::fabs(value->values[i]) + alpha + carried);
+        });
       })
       .Case([&](StepOp) -> Result {
         return exactOperands() ? TensorRef() : each([&](int64_t i) { return x(0, i) > error(0, i) ? 0.0 : 1.0; });

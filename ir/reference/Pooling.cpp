@@ -24,7 +24,8 @@ struct Window {
 
 /// Calls fn(plane, pooled, rows, columns) for each window of an image batch of the shape `image`, in row-major order:
 /// `plane` is the number of its [H, W] plane, `pooled` its place in the pooled result.
-template <typename Op, typename Fn> static void forEachWindow(Op op, ArrayRef<int64_t> image, ArrayRef<int64_t> pooled, Fn fn) {
+template <typename Op, typename Fn>
+static void forEachWindow(Op op, ArrayRef<int64_t> image, ArrayRef<int64_t> pooled, Fn fn) {
   ArrayRef<int64_t> kernel = op.getKernel(), strides = op.getStrides(), padding = op.getPadding();
   int64_t at = 0;
   for (int64_t plane = 0; plane < image[0] * image[1]; ++plane)

@@ -1,5 +1,5 @@
-// Gradients of convolutions and products of matrices. The three operations of a convolution are one trilinear form, so that
-// the gradients of each are the two others.
+// Gradients of convolutions and products of matrices. The three operations of a convolution are one trilinear form, so
+// that the gradients of each are the two others.
 #include "passes/gradients/Rule.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -17,7 +17,8 @@ template <typename Op> struct Convolutions {
     SmallVector<NamedAttribute> attributes = {b.ints("strides", op.getStrides()), b.ints("padding", op.getPadding()),
                                               b.ints("dilations", op.getDilations()),
                                               b.integer("groups", op.getGroups())};
-    attributes.push_back(b.builder().getNamedAttr("precision", op.getPrecisionAttr()));
+    auto precision = PrecisionAttr::get(op.getContext(), op.getPrecision());
+    attributes.push_back(b.builder().getNamedAttr("precision", precision));
     return attributes;
   }
   Value forward(Value image, Value weight) { return b.make<Conv2dOp>({image, weight}, window()); }

@@ -1,5 +1,5 @@
-// Gradients of batch normalization in inference, softmax and reductions. Normalization by the statistics of the batch is a
-// composition (ir/Compositions.h) and needs no rule.
+// Gradients of batch normalization in inference, softmax and reductions. Normalization by the statistics of the batch
+// is a composition (ir/Compositions.h) and needs no rule.
 #include "passes/gradients/Rule.h"
 
 #include "llvm/ADT/TypeSwitch.h"

@@ -1,5 +1,5 @@
-// Gradients of pooling. The largest element of a window takes the whole gradient, the first of equal ones; where it lies does
-// not change with the input but at ties.
+// Gradients of pooling. The largest element of a window takes the whole gradient, the first of equal ones; where it
+// lies does not change with the input but at ties.
 #include "passes/gradients/Rule.h"
 
 #include "llvm/ADT/TypeSwitch.h"

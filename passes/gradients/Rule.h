@@ -1,5 +1,5 @@
-// Private to differentiation: what a gradient rule sees and gives. One function a family of operations, each in the file of
-// that name, as in ir/reference/.
+// Private to differentiation: what a gradient rule sees and gives. One function a family of operations, each in the
+// file of that name, as in ir/reference/.
 #pragma once
 
 #include "ir/TensorBuilder.h"
@@ -9,8 +9,8 @@ namespace cnn::gradients {
 /// One operation on the way back: from the gradient of its result to those of its operands.
 class Rule {
 public:
-  Rule(TensorBuilder &b, mlir::Operation *op, mlir::Value gradient,
-       llvm::function_ref<bool(mlir::Value)> isNeeded, llvm::function_ref<void(mlir::Value, mlir::Value)> accumulate)
+  Rule(TensorBuilder &b, mlir::Operation *op, mlir::Value gradient, llvm::function_ref<bool(mlir::Value)> isNeeded,
+       llvm::function_ref<void(mlir::Value, mlir::Value)> accumulate)
       : b(b), op(op), gradient(gradient), isNeeded(isNeeded), accumulate(accumulate) {}
 
   TensorBuilder &b;

@@ -9,7 +9,8 @@ namespace cnn::gradients {
 
 /// The part of `x` from `starts`, of the shape of `like`.
 static Value slice(TensorBuilder &b, Value x, ArrayRef<int64_t> starts, ArrayRef<int64_t> steps, Value like) {
-  return b.make<SliceOp>(x, {b.ints("starts", starts), b.ints("sizes", TensorBuilder::extentsOf(like)), b.ints("steps", steps)});
+  return b.make<SliceOp>(
+      x, {b.ints("starts", starts), b.ints("sizes", TensorBuilder::extentsOf(like)), b.ints("steps", steps)});
 }
 
 /// The sum over what the elements were repeated along.
@@ -18,8 +19,8 @@ static Value broadcastTransposed(Rule &r, BroadcastOp op) {
   SmallVector<int64_t> repeated;
   for (int64_t dim : TensorBuilder::allDims(op)) {
     auto place = llvm::find(op.getDims(), dim);
-    bool isKept = place != op.getDims().end() &&
-                  TensorBuilder::typeOf(x).getDimSize(place - op.getDims().begin()) == TensorBuilder::typeOf(op).getDimSize(dim);
+    bool isKept = place != op.getDims().end() && TensorBuilder::typeOf(x).getDimSize(place - op.getDims().begin()) ==
+                                                     TensorBuilder::typeOf(op).getDimSize(dim);
     if (!isKept)
       repeated.push_back(dim);
   }
@@ -72,8 +73,8 @@ bool shape(Rule &r) {
       .Case([&](PadGradOp op) {
         return give([&] {
           auto reflect = PadModeAttr::get(op.getContext(), PadMode::Reflect);
-          return b.make<PadOp>(g, {b.ints("low", op.getLow()), b.ints("high", op.getHigh()),
-                                   b.builder().getNamedAttr("mode", reflect)});
+          return b.make<PadOp>(
+              g, {b.ints("low", op.getLow()), b.ints("high", op.getHigh()), b.builder().getNamedAttr("mode", reflect)});
         });
       })
       .Case([](BatchSizeOp) { return true; })

@@ -23,8 +23,8 @@ Value adam(Update &u) {
   Value time = u.variables.time();
   Value first = u.average("mean", beta1, u.gradient), second = u.average("squares", beta2, b.square(u.gradient));
   // sqrt(v / (1 - beta2^t)) + epsilon
-  Value correction = u.variables.once(
-      "squares_correction", [&](TensorBuilder &b) { return b.sqrt(oneMinusPower(b, beta2, time)); });
+  Value correction =
+      u.variables.once("squares_correction", [&](TensorBuilder &b) { return b.sqrt(oneMinusPower(b, beta2, time)); });
   Value deviation = b.add(b.div(b.sqrt(second), b.broadcastScalar(correction, second)), u.setting("epsilon"));
 
   if (kind == OptimizerKind::Nadam) {
@@ -35,14 +35,13 @@ Value adam(Update &u) {
     };
     Value now = u.variables.once("momentum", [&](TensorBuilder &b) { return momentum(b, 0); });
     Value next = u.variables.once("next_momentum", [&](TensorBuilder &b) { return momentum(b, 1); });
-    Value product = u.variables.shared("momentum_product", 1,
-                                       [&](TensorBuilder &b, Value before) { return b.mul(before, now); });
+    Value product =
+        u.variables.shared("momentum_product", 1, [&](TensorBuilder &b, Value before) { return b.mul(before, now); });
     Value ofGradient = u.variables.once("gradient_rate", [&](TensorBuilder &b) {
       return b.mul(u.rate, b.div(b.subFrom(1, now), b.subFrom(1, product)));
     });
-    Value ofMean = u.variables.once("mean_rate", [&](TensorBuilder &b) {
-      return b.mul(u.rate, b.div(next, b.subFrom(1, b.mul(product, next))));
-    });
+    Value ofMean = u.variables.once(
+        "mean_rate", [&](TensorBuilder &b) { return b.mul(u.rate, b.div(next, b.subFrom(1, b.mul(product, next)))); });
     Value step = b.add(u.scale(ofGradient, u.gradient), u.scale(ofMean, first));
     return b.sub(u.parameter, b.div(step, deviation));
   }

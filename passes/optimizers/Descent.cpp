@@ -1,5 +1,5 @@
-// Gradient descent, with Polyak's (1964) and Nesterov's (1983) momentum as Sutskever et al. 2013 write them: the velocity
-// holds the rate, so that a change of the rate does not change the past.
+// Gradient descent, with Polyak's (1964) and Nesterov's (1983) momentum as Sutskever et al. 2013 write them: the
+// velocity holds the rate, so that a change of the rate does not change the past.
 #include "passes/optimizers/Optimizer.h"
 
 using namespace mlir;

@@ -1,5 +1,5 @@
-// Private to differentiation: what an optimizer sees and gives. An optimizer is IR: the new value of one parameter from its
-// gradient, the learning rate and variables of its own. Settings and their defaults are in ir/Optimizer.h.
+// Private to differentiation: what an optimizer sees and gives. An optimizer is IR: the new value of one parameter from
+// its gradient, the learning rate and variables of its own. Settings and their defaults are in ir/Optimizer.h.
 #pragma once
 
 #include "ir/Optimizer.h"

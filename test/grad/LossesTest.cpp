@@ -1,5 +1,5 @@
-// Losses, regularizers, clipping and the layers of ir/Compositions.h: their values by the formulas, their gradients by central
-// differences, and that no finite logit makes an infinite loss.
+// Losses, regularizers, clipping and the layers of ir/Compositions.h: their values by the formulas, their gradients by
+// central differences, and that no finite logit makes an infinite loss.
 #include "test/grad/Gradients.h"
 
 #include "ir/Compositions.h"
@@ -58,67 +58,76 @@ static auto meanOverPositions(const std::function<double(double, double)> &fn) {
 }
 
 TEST(Losses, OfRegression) {
-  expectLoss("mse", -2, 2, false, [](TensorBuilder &b, ValueRange v) { return meanSquaredError(b, v[0], v[1]); },
-             meanOf([](double x, double t) { return (x - t) * (x - t); }));
-  expectLoss("mae", -2, 2, false, [](TensorBuilder &b, ValueRange v) { return meanAbsoluteError(b, v[0], v[1]); },
-             meanOf([](double x, double t) { return std::fabs(x - t); }));
-  expectLoss("huber", -2, 2, false, [](TensorBuilder &b, ValueRange v) { return huber(b, v[0], v[1], 0.5); },
-             meanOf([](double x, double t) {
-               double e = std::fabs(x - t);
-               return e <= 0.5 ? e * e / 2 : 0.5 * (e - 0.25);
-             }));
+  expectLoss(
+      "mse", -2, 2, false, [](TensorBuilder &b, ValueRange v) { return meanSquaredError(b, v[0], v[1]); },
+      meanOf([](double x, double t) { return (x - t) * (x - t); }));
+  expectLoss(
+      "mae", -2, 2, false, [](TensorBuilder &b, ValueRange v) { return meanAbsoluteError(b, v[0], v[1]); },
+      meanOf([](double x, double t) { return std::fabs(x - t); }));
+  expectLoss(
+      "huber", -2, 2, false, [](TensorBuilder &b, ValueRange v) { return huber(b, v[0], v[1], 0.5); },
+      meanOf([](double x, double t) {
+        double e = std::fabs(x - t);
+        return e <= 0.5 ? e * e / 2 : 0.5 * (e - 0.25);
+      }));
 }
 
 TEST(Losses, OfTwoClasses) {
-  expectLoss("bce", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return binaryCrossEntropy(b, v[0], v[1]); },
-             meanOf([](double x, double t) {
-               double p = 1 / (1 + std::exp(-x));
-               return -(t * std::log(p) + (1 - t) * std::log(1 - p));
-             }));
-  expectLoss("focal", -3, 3, true, [](TensorBuilder &b, ValueRange v) { return focal(b, v[0], v[1], 2, 0.25); },
-             meanOf([](double x, double t) {
-               double p = 1 / (1 + std::exp(-x)), q = t ? p : 1 - p;
-               return -(t ? 0.25 : 0.75) * (1 - q) * (1 - q) * std::log(q);
-             }));
-  expectLoss("hinge", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return hinge(b, v[0], v[1]); },
-             meanOf([](double x, double t) { return std::max(0.0, 1 - x * t); }));
+  expectLoss(
+      "bce", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return binaryCrossEntropy(b, v[0], v[1]); },
+      meanOf([](double x, double t) {
+        double p = 1 / (1 + std::exp(-x));
+        return -(t * std::log(p) + (1 - t) * std::log(1 - p));
+      }));
+  expectLoss(
+      "focal", -3, 3, true, [](TensorBuilder &b, ValueRange v) { return focal(b, v[0], v[1], 2, 0.25); },
+      meanOf([](double x, double t) {
+        double p = 1 / (1 + std::exp(-x)), q = t ? p : 1 - p;
+        return -(t ? 0.25 : 0.75) * (1 - q) * (1 - q) * std::log(q);
+      }));
+  expectLoss(
+      "hinge", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return hinge(b, v[0], v[1]); },
+      meanOf([](double x, double t) { return std::max(0.0, 1 - x * t); }));
 }
 
 TEST(Losses, OfClasses) {
-  expectLoss("cross entropy", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return crossEntropy(b, v[0], v[1]); },
-             meanOverPositions([](double t, double logP) { return -t * logP; }));
-  expectLoss("kl", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return klDivergence(b, v[0], v[1]); },
-             meanOverPositions([](double t, double logP) { return t ? t * (std::log(t) - logP) : 0; }));
-  expectLoss("dice", 0, 1, false, [](TensorBuilder &b, ValueRange v) { return dice(b, v[0], v[1]); },
-             [](const Tensor &p, const Tensor &t) {
-               int64_t image = p.elements() / p.shape[0];
-               double total = 0;
-               for (int64_t n = 0; n < p.shape[0]; ++n) {
-                 double common = 0, all = 0;
-                 for (int64_t i = n * image; i < (n + 1) * image; ++i) {
-                   common += p.values[i] * t.values[i];
-                   all += p.values[i] + t.values[i];
-                 }
-                 total += 1 - (2 * common + 1) / (all + 1);
-               }
-               return total / double(p.shape[0]);
-             });
+  expectLoss(
+      "cross entropy", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return crossEntropy(b, v[0], v[1]); },
+      meanOverPositions([](double t, double logP) { return -t * logP; }));
+  expectLoss(
+      "kl", -3, 3, false, [](TensorBuilder &b, ValueRange v) { return klDivergence(b, v[0], v[1]); },
+      meanOverPositions([](double t, double logP) { return t ? t * (std::log(t) - logP) : 0; }));
+  expectLoss(
+      "dice", 0, 1, false, [](TensorBuilder &b, ValueRange v) { return dice(b, v[0], v[1]); },
+      [](const Tensor &p, const Tensor &t) {
+        int64_t image = p.elements() / p.shape[0];
+        double total = 0;
+        for (int64_t n = 0; n < p.shape[0]; ++n) {
+          double common = 0, all = 0;
+          for (int64_t i = n * image; i < (n + 1) * image; ++i) {
+            common += p.values[i] * t.values[i];
+            all += p.values[i] + t.values[i];
+          }
+          total += 1 - (2 * common + 1) / (all + 1);
+        }
+        return total / double(p.shape[0]);
+      });
 }
 
 TEST(Losses, LabelSmoothingMixesWithTheUniformDistribution) {
   auto smoothed = [](TensorBuilder &b, ValueRange v) { return crossEntropy(b, v[0], v[1], 0.1); };
-  Differentiated f({{{1, 4}}, {{1, 4}}}, smoothed), plain({{{1, 4}}, {{1, 4}}}, [](TensorBuilder &b, ValueRange v) {
-    return crossEntropy(b, v[0], v[1]);
-  });
+  Differentiated f({{{1, 4}}, {{1, 4}}}, smoothed),
+      plain({{{1, 4}}, {{1, 4}}}, [](TensorBuilder &b, ValueRange v) { return crossEntropy(b, v[0], v[1]); });
   Tensor x({1, 4}, {1, -1, 2, 0.5});
-  EXPECT_NEAR(f.value({x, Tensor({1, 4}, {0, 0, 1, 0})}), plain.value({x, Tensor({1, 4}, {0.025, 0.025, 0.925, 0.025})}), 1e-7);
+  EXPECT_NEAR(f.value({x, Tensor({1, 4}, {0, 0, 1, 0})}),
+              plain.value({x, Tensor({1, 4}, {0.025, 0.025, 0.925, 0.025})}), 1e-7);
 }
 
 TEST(Losses, APixelsWeightMultipliesItsLoss) {
   Formula weighted = [](TensorBuilder &b, ValueRange v) { return crossEntropy(b, v[0], v[1], 0, v[2]); };
   Random random(1);
-  expectGradients(random, "weighted cross entropy", {{{2, 3, 2, 2}, true}, {{2, 3, 2, 2}, true}, {{2, 2, 2}, true, 0, 9}},
-                  weighted);
+  expectGradients(random, "weighted cross entropy",
+                  {{{2, 3, 2, 2}, true}, {{2, 3, 2, 2}, true}, {{2, 2, 2}, true, 0, 9}}, weighted);
   Differentiated f({{{1, 2, 1, 2}}, {{1, 2, 1, 2}}, {{1, 1, 2}}}, weighted);
   // Two pixels of equal logits: each has a loss of log 2.
   EXPECT_NEAR(f.value({Tensor({1, 2, 1, 2}), Tensor({1, 2, 1, 2}, {1, 0, 0, 1}), Tensor({1, 1, 2}, {10, 2})}),
@@ -167,8 +176,9 @@ TEST(Clipping, ByValueAndByNorm) {
     Differentiated f({{{2}}, {{1}}}, [=](TensorBuilder &b, ValueRange v) {
       SmallVector<Value> all = norm ? clipByNorm(b, {v[0], v[1]}, limit) : clipByValue(b, {v[0], v[1]}, limit);
       // 100 a0 + 10 a1 + b0
-      Value digits = b.add(b.mul(b.make<SliceOp>(all[0], {b.ints("starts", {0}), b.ints("sizes", {1}), b.ints("steps", {1})}), 100),
-                           b.mul(b.make<SliceOp>(all[0], {b.ints("starts", {1}), b.ints("sizes", {1}), b.ints("steps", {1})}), 10));
+      Value digits = b.add(
+          b.mul(b.make<SliceOp>(all[0], {b.ints("starts", {0}), b.ints("sizes", {1}), b.ints("steps", {1})}), 100),
+          b.mul(b.make<SliceOp>(all[0], {b.ints("starts", {1}), b.ints("sizes", {1}), b.ints("steps", {1})}), 10));
       return b.sum(b.add(digits, all[1]));
     });
     return f.value(gradients);
@@ -198,7 +208,8 @@ TEST(Compositions, OneHotOfLabels) {
 TEST(Compositions, DropoutScalesWhatItKeeps) {
   Differentiated f({{{64, 64}, true}}, [](TensorBuilder &b, ValueRange v) {
     auto type = RankedTensorType::get({}, b.builder().getI64Type());
-    Value one = ConstantOp::create(b.builder(), b.loc(), DenseElementsAttr::get(type, b.builder().getI64IntegerAttr(1)));
+    Value one =
+        ConstantOp::create(b.builder(), b.loc(), DenseElementsAttr::get(type, b.builder().getI64IntegerAttr(1)));
     return b.sum(dropout(b, v[0], 0.25, one, one));
   });
   int64_t kept = 0;
@@ -218,7 +229,8 @@ TEST(Compositions, BatchNormInTraining) {
   for (unsigned seed = 1; seed <= 4; ++seed) {
     Random random(seed);
     int64_t channels = random.integer(1, 3);
-    std::vector<Argument> arguments = {{{3, channels, 2, 2}, true}, {{channels}}, {{channels}}, {{channels}, false, -1, 1, false}};
+    std::vector<Argument> arguments = {
+        {{3, channels, 2, 2}, true}, {{channels}}, {{channels}}, {{channels}, false, -1, 1, false}};
     expectGradients(random, "batch norm in training, seed " + std::to_string(seed), arguments, norm);
   }
   // [1, 2, 3, 6] around 10^6: mean 3, variance 3.5 (4.6667 without bias), whatever the mean is.

@@ -18,7 +18,8 @@ static void expectVectors(const std::string &file, const std::vector<std::string
   std::vector<Tensor> tensors;
   for (const std::string &name : names) {
     tensors.push_back(vectors[name]);
-    arguments.push_back({vectors[name].shape, llvm::is_contained(batched, name), 0, 0, vectors.count("gradient:" + name) != 0});
+    arguments.push_back(
+        {vectors[name].shape, llvm::is_contained(batched, name), 0, 0, vectors.count("gradient:" + name) != 0});
   }
   Differentiated f(arguments, loss);
   ASSERT_EQ(f.messages(), "");
@@ -40,9 +41,9 @@ static BatchNormTraining classifierNorm(TensorBuilder &b, ValueRange v) {
 }
 
 TEST(Networks, AClassifierHasPyTorchsGradients) {
-  expectVectors("classifier.txt", {"x", "c1.weight", "c1.bias", "scale", "offset", "c2.weight", "f.weight", "f.bias", "label"},
-                {"x", "label"},
-                [](TensorBuilder &b, ValueRange v) {
+  expectVectors("classifier.txt",
+                {"x", "c1.weight", "c1.bias", "scale", "offset", "c2.weight", "f.weight", "f.bias", "label"},
+                {"x", "label"}, [](TensorBuilder &b, ValueRange v) {
                   SmallVector<NamedAttribute> two = {b.ints("kernel", {2, 2}), b.ints("strides", {2, 2})};
                   Value x = b.make<MaxPoolOp>(b.relu(classifierNorm(b, v).result), two);
                   x = b.tanh(b.make<Conv2dOp>({x, v[5]}, {b.ints("dilations", {2, 2}), b.integer("groups", 2)}));
@@ -88,11 +89,14 @@ TEST(Networks, RunningStatisticsArePyTorchs) {
   }
   for (int channel = 0; channel < 4; ++channel) {
     auto pick = [&](bool variance) {
-      return Differentiated(arguments, [&](TensorBuilder &b, ValueRange v) {
-        BatchNormTraining trained = classifierNorm(b, v);
-        Value vector = variance ? trained.variance : trained.mean;
-        return b.sum(b.make<SliceOp>(vector, {b.ints("starts", {channel}), b.ints("sizes", {1}), b.ints("steps", {1})}));
-      }).value(tensors);
+      return Differentiated(arguments,
+                            [&](TensorBuilder &b, ValueRange v) {
+                              BatchNormTraining trained = classifierNorm(b, v);
+                              Value vector = variance ? trained.variance : trained.mean;
+                              return b.sum(b.make<SliceOp>(
+                                  vector, {b.ints("starts", {channel}), b.ints("sizes", {1}), b.ints("steps", {1})}));
+                            })
+          .value(tensors);
     };
     EXPECT_NEAR(pick(false), vectors["result:mean"].values[channel], 1e-7) << "mean of channel " << channel;
     EXPECT_NEAR(pick(true), vectors["result:variance"].values[channel], 1e-7) << "variance of channel " << channel;

@@ -1,5 +1,5 @@
-// Every optimizer, as IR made from `cnn.minimize`: its first steps by hand and against PyTorch's, its state, and what the pass
-// says of wrong programs.
+// Every optimizer, as IR made from `cnn.minimize`: its first steps by hand and against PyTorch's, its state, and what
+// the pass says of wrong programs.
 #include "test/grad/Gradients.h"
 #include "test/grad/TrainingStep.h"
 #include "test/grad/Vectors.h"
@@ -50,7 +50,8 @@ TEST(Optimizers, TakePyTorchsSteps) {
     std::vector<Tensor> actual = steps(descentOf(optimizer), name == "adadelta" ? 1 : 0.0625, int(expected.shape[0]));
     ASSERT_EQ(int64_t(actual.size()), expected.shape[0]) << name;
     for (size_t i = 0; i < actual.size(); ++i)
-      expectNear(actual[i], Tensor({3}, {expected.values[3 * i], expected.values[3 * i + 1], expected.values[3 * i + 2]}), 1e-6,
+      expectNear(actual[i],
+                 Tensor({3}, {expected.values[3 * i], expected.values[3 * i + 1], expected.values[3 * i + 2]}), 1e-6,
                  name + ", step " + std::to_string(i + 1));
   }
 }
@@ -79,9 +80,9 @@ TEST(Optimizers, FirstStepsByHand) {
   // s = 1/2, then 1/4 + w^2 / 2.
   double rms = 1 - r * std::sqrt(2.0);
   expect("rmsprop, {rho = 0.5}", rms, rms - r * rms / std::sqrt(0.25 + rms * rms / 2));
-  // Both moments are corrected to the gradient: a step of r; then with betas of 1/2, m = 1/4 + w/2 and v = 1/4 + w^2/2 over 3/4.
-  expect("adam, {beta1 = 0.5, beta2 = 0.5}", w,
-         w - r * ((0.25 + w / 2) / 0.75) / std::sqrt((0.25 + w * w / 2) / 0.75));
+  // Both moments are corrected to the gradient: a step of r; then with betas of 1/2, m = 1/4 + w/2 and v = 1/4 + w^2/2
+  // over 3/4.
+  expect("adam, {beta1 = 0.5, beta2 = 0.5}", w, w - r * ((0.25 + w / 2) / 0.75) / std::sqrt((0.25 + w * w / 2) / 0.75));
   double decayed = 1 - r * 0.5 - r;
   expect("adamw, {beta1 = 0.0, beta2 = 0.0, weight_decay = 0.5}", decayed, decayed - r * 0.5 * decayed - r);
   // d = sqrt(e / (s + e)) g with s = g^2 / 2, at a rate of 1/16.
@@ -112,7 +113,8 @@ TEST(Optimizers, ClipWhatTheyTake) {
   expectNear(byNorm[0], Tensor({3}, {1 - factor, -2 + 8 * factor, 3 - 0.75 * factor}), 1e-12);
 }
 
-/// Two minimizations in turn, as of a GAN: the second sees the first's parameters, and no gradient goes through the update.
+/// Two minimizations in turn, as of a GAN: the second sees the first's parameters, and no gradient goes through the
+/// update.
 static const char alternating[] = R"(module {
   cnn.param @d : tensor<f32> init #cnn.init<constant, a = 3.0>
   cnn.param @g : tensor<f32> init #cnn.init<constant, a = 2.0>
@@ -148,7 +150,8 @@ TEST(Optimizers, SayWhatIsWrong) {
   EXPECT_EQ(TrainingStep(R"(func.func @train(%loss: tensor<f32>, %w: tensor<f32>) -> tensor<f32> {
     %w1 = cnn.minimize %loss over %w rate %loss using #cnn.optimizer<sgd> {path = "opt"} : tensor<f32>, tensor<f32>, tensor<f32> -> tensor<f32>
     return %w1 : tensor<f32>
-  })").ir.messages,
+  })")
+                .ir.messages,
             "'cnn.minimize' op at path 'opt' is given a parameter of type 'tensor<f32>' that is no state\n");
   std::string twice = descentOf("sgd");
   twice.replace(twice.find("over %w "), 8, "over %w, %w ");
@@ -159,7 +162,8 @@ TEST(Optimizers, SayWhatIsWrong) {
   std::string same = alternatingWith("one");
   for (size_t at; (at = same.find("momentum")) != std::string::npos;)
     same.replace(at, 8, "adam");
-  EXPECT_EQ(TrainingStep(same).ir.messages, "there is a variable 'one.step' already: two minimizations have one path\n");
+  EXPECT_EQ(TrainingStep(same).ir.messages,
+            "there is a variable 'one.step' already: two minimizations have one path\n");
 }
 
 TEST(Optimizers, SettingsAreInTheTable) {

@@ -1,5 +1,5 @@
-// Every gradient rule against central differences, on random shapes. The table has an entry for every operation that has a
-// rule, and a test says which operations have none.
+// Every gradient rule against central differences, on random shapes. The table has an entry for every operation that
+// has a rule, and a test says which operations have none.
 #include "test/grad/Gradients.h"
 
 #include <map>
@@ -44,11 +44,11 @@ struct Convolution {
       padding.push_back(c.integer(0, 2));
       padding.push_back(c.integer(0, 2));
       image.push_back(c.integer((kernel[axis] - 1) * dilations[axis] + 1, 7));
-      result.push_back(*windowedExtent(image[axis], padding[2 * axis], padding[2 * axis + 1], kernel[axis], strides[axis],
-                                       dilations[axis]));
+      result.push_back(*windowedExtent(image[axis], padding[2 * axis], padding[2 * axis + 1], kernel[axis],
+                                       strides[axis], dilations[axis]));
     }
-    c.what += ", kernel " + list(kernel) + ", strides " + list(strides) + ", padding " + list(padding) + ", dilations " +
-              list(dilations) + ", groups " + std::to_string(groups);
+    c.what += ", kernel " + list(kernel) + ", strides " + list(strides) + ", padding " + list(padding) +
+              ", dilations " + list(dilations) + ", groups " + std::to_string(groups);
   }
   SmallVector<NamedAttribute> attributes(TensorBuilder &b) const {
     return {b.ints("strides", strides), b.ints("padding", padding), b.ints("dilations", dilations),
@@ -71,8 +71,8 @@ struct Pool {
       padding.push_back(c.integer(0, kernel[axis] - 1));
       padding.push_back(c.integer(0, kernel[axis] - 1));
       image.push_back(c.integer(kernel[axis], 6));
-      result.push_back(*windowedExtent(image[axis], padding[2 * axis], padding[2 * axis + 1], kernel[axis], strides[axis],
-                                       1, ceil));
+      result.push_back(
+          *windowedExtent(image[axis], padding[2 * axis], padding[2 * axis + 1], kernel[axis], strides[axis], 1, ceil));
     }
     c.what += ", kernel " + list(kernel) + ", strides " + list(strides) + ", padding " + list(padding) +
               (ceil ? ", ceil" : "");
@@ -101,8 +101,9 @@ template <typename Op> static Run binary(double low = -2) {
   return [=](Case &c) {
     Shape shape = c.shape(c.integer(1, 4));
     bool batched = c.flip();
-    c.check({{shape, batched}, {shape, batched, low, 2}},
-            [](TensorBuilder &b, ValueRange x) { return weigh(b, b.make<Op>({x[0], x[1]})); });
+    c.check({{shape, batched}, {shape, batched, low, 2}}, [](TensorBuilder &b, ValueRange x) {
+      return weigh(b, b.make<Op>({x[0], x[1]}));
+    });
   };
 }
 
@@ -134,8 +135,9 @@ static void broadcast(Case &c) {
     }
   // The batch is known from the second argument.
   c.check({{from}, {shape, batched}}, [=](TensorBuilder &b, ValueRange x) {
-    return weigh(b, b.mul(b.make<BroadcastOp>(x[0], {b.ints("dims", dims), b.ints("shape", TensorBuilder::extentsOf(x[1]))}),
-                          x[1]));
+    return weigh(
+        b, b.mul(b.make<BroadcastOp>(x[0], {b.ints("dims", dims), b.ints("shape", TensorBuilder::extentsOf(x[1]))}),
+                 x[1]));
   });
 }
 
@@ -169,7 +171,8 @@ static void unslice(Case &c) {
   Shape whole = {c.integer(1, 5), c.integer(1, 7), c.integer(1, 7)}, part, starts, steps;
   choosePart(c, whole, part, starts, steps);
   c.check({{part}}, [=](TensorBuilder &b, ValueRange x) {
-    return weigh(b, b.make<UnsliceOp>(x[0], {b.ints("starts", starts), b.ints("steps", steps), b.ints("shape", whole)}));
+    return weigh(b,
+                 b.make<UnsliceOp>(x[0], {b.ints("starts", starts), b.ints("steps", steps), b.ints("shape", whole)}));
   });
 }
 
@@ -245,16 +248,16 @@ static void batchNorm(Case &c) {
 
 static Value drawn(TensorBuilder &b, Value like, bool isNormal) {
   auto scalar = RankedTensorType::get({}, b.builder().getI64Type());
-  Value seed = ConstantOp::create(b.builder(), b.loc(), DenseElementsAttr::get(scalar, b.builder().getI64IntegerAttr(7)));
+  Value seed =
+      ConstantOp::create(b.builder(), b.loc(), DenseElementsAttr::get(scalar, b.builder().getI64IntegerAttr(7)));
   SmallVector<NamedAttribute> attributes = {b.ints("shape", TensorBuilder::extentsOf(like))};
   return isNormal ? b.make<RandomNormalOp>({seed, seed, like}, attributes)
                   : b.make<RandomUniformOp>({seed, seed, like}, attributes);
 }
 
 static void random(Case &c, bool isNormal) {
-  c.check({{c.shape(3), true}}, [=](TensorBuilder &b, ValueRange x) {
-    return weigh(b, b.mul(x[0], drawn(b, x[0], isNormal)));
-  });
+  c.check({{c.shape(3), true}},
+          [=](TensorBuilder &b, ValueRange x) { return weigh(b, b.mul(x[0], drawn(b, x[0], isNormal))); });
 }
 
 static const std::map<std::string, Run> &table() {
@@ -284,7 +287,8 @@ static const std::map<std::string, Run> &table() {
        [](Case &c) {
          // x * x with one of them constant: the value is the other's.
          Shape shape = c.shape(2);
-         Differentiated f({{shape}}, [](TensorBuilder &b, ValueRange x) { return b.sum(b.mul(x[0], b.stopGradient(x[0]))); });
+         Differentiated f({{shape}},
+                          [](TensorBuilder &b, ValueRange x) { return b.sum(b.mul(x[0], b.stopGradient(x[0]))); });
          Tensor x = c.random.tensor(shape);
          expectNear(f.gradients({x})[0], x, 0, c.what);
        }},
@@ -322,9 +326,8 @@ static const std::map<std::string, Run> &table() {
       {"pad_grad", pad<PadGradOp>},
       {"batch_size",
        [](Case &c) {
-         c.check({{c.shape(2), true}}, [](TensorBuilder &b, ValueRange x) {
-           return b.mul(weigh(b, x[0]), b.make<BatchSizeOp>(x[0]));
-         });
+         c.check({{c.shape(2), true}},
+                 [](TensorBuilder &b, ValueRange x) { return b.mul(weigh(b, x[0]), b.make<BatchSizeOp>(x[0])); });
        }},
       {"conv2d", conv2d},
       {"conv2d_transpose", conv2dTranspose},
@@ -339,9 +342,8 @@ static const std::map<std::string, Run> &table() {
       {"max_pool",
        [](Case &c) {
          Pool pool(c);
-         c.check({pool.input()}, [=](TensorBuilder &b, ValueRange x) {
-           return weigh(b, b.make<MaxPoolOp>(x[0], pool.attributes(b)));
-         });
+         c.check({pool.input()},
+                 [=](TensorBuilder &b, ValueRange x) { return weigh(b, b.make<MaxPoolOp>(x[0], pool.attributes(b))); });
        }},
       {"max_pool_grad",
        [](Case &c) {
@@ -386,9 +388,9 @@ TEST_P(Rules, AreCentralDifferences) {
 INSTANTIATE_TEST_SUITE_P(All, Rules, testing::ValuesIn(table()), [](const auto &info) { return info.param.first; });
 
 /// Operations that have no gradient: what later passes introduce, and what holds no value.
-static const std::set<std::string> withoutRule = {"constant", "counter", "expand_groups", "group", "minimize", "param",
-                                                  "relayout", "slot", "statistic", "winograd_conv2d",
-                                                  "winograd_weights", "yield"};
+static const std::set<std::string> withoutRule = {"constant",  "counter",         "expand_groups",    "group",
+                                                  "minimize",  "param",           "relayout",         "slot",
+                                                  "statistic", "winograd_conv2d", "winograd_weights", "yield"};
 
 TEST(Coverage, EveryOperationHasATestedRuleOrNone) {
   Ir ir("module {}");
@@ -409,9 +411,8 @@ TEST(Coverage, AnOperationWithoutARuleSaysSo) {
 
 TEST(Coverage, WhatIsNotNeededIsNotBuilt) {
   // Only the gradient by the weight: no transposed convolution.
-  Differentiated f({{{2, 1, 4, 4}, true, -1, 1, /*wanted=*/false}, {{3, 1, 3, 3}}}, [](TensorBuilder &b, ValueRange x) {
-    return b.sum(b.tanh(b.make<Conv2dOp>(x)));
-  });
+  Differentiated f({{{2, 1, 4, 4}, true, -1, 1, /*wanted=*/false}, {{3, 1, 3, 3}}},
+                   [](TensorBuilder &b, ValueRange x) { return b.sum(b.tanh(b.make<Conv2dOp>(x))); });
   int transposed = 0, byWeight = 0;
   f.ir.module->walk([&](Operation *op) {
     transposed += isa<Conv2dTransposeOp>(op);
@@ -446,7 +447,8 @@ TEST(Corners, TakeTheSmallerSide) {
              Tensor::filled({3}, 0.5), 0);
   expectNear(at([](TensorBuilder &b, ValueRange v) { return b.make<EluOp>(v[0]); }, {Tensor({3})})[0],
              Tensor::filled({3}, 1), 0);
-  std::vector<Tensor> halves = at([](TensorBuilder &b, ValueRange v) { return b.max(v[0], v[1]); }, {x, Tensor({3}, {0, 0, 0})});
+  std::vector<Tensor> halves =
+      at([](TensorBuilder &b, ValueRange v) { return b.max(v[0], v[1]); }, {x, Tensor({3}, {0, 0, 0})});
   expectNear(halves[0], Tensor({3}, {0, 0.5, 1}), 0);
   expectNear(halves[1], Tensor({3}, {1, 0.5, 0}), 0);
 }
@@ -455,25 +457,27 @@ TEST(Second, GradientsOfGradients) {
   for (unsigned seed = 1; seed <= 3; ++seed) {
     Random random(seed);
     std::string name = "seed " + std::to_string(seed) + ": ";
-    expectSecondGradients(random, name + "conv2d, tanh and avg_pool",
-                          {{{2, 2, 5, 5}, true}, {{3, 2, 3, 3}}, {{3}}}, [](TensorBuilder &b, ValueRange x) {
-                            Value y = b.tanh(b.make<Conv2dOp>(x, {b.ints("strides", {2, 1}), b.ints("padding", {1, 0, 1, 1})}));
-                            return weigh(b, b.make<AvgPoolOp>(y, {b.ints("kernel", {2, 2}), b.ints("strides", {1, 1})}));
-                          });
-    expectSecondGradients(random, name + "dense, softplus and softmax", {{{3, 4}, true}, {{2, 4}}, {{2}}},
-                          [](TensorBuilder &b, ValueRange x) {
-                            return weigh(b, b.make<SoftmaxOp>(b.softplus(b.make<DenseOp>(x))));
-                          });
-    expectSecondGradients(random, name + "log, exp, sqrt, div and sigmoid", {{{4}, false, 0.5, 2}, {{4}, false, 0.5, 2}},
-                          [](TensorBuilder &b, ValueRange x) {
+    expectSecondGradients(
+        random, name + "conv2d, tanh and avg_pool", {{{2, 2, 5, 5}, true}, {{3, 2, 3, 3}}, {{3}}},
+        [](TensorBuilder &b, ValueRange x) {
+          Value y = b.tanh(b.make<Conv2dOp>(x, {b.ints("strides", {2, 1}), b.ints("padding", {1, 0, 1, 1})}));
+          return weigh(b, b.make<AvgPoolOp>(y, {b.ints("kernel", {2, 2}), b.ints("strides", {1, 1})}));
+        });
+    expectSecondGradients(
+        random, name + "dense, softplus and softmax", {{{3, 4}, true}, {{2, 4}}, {{2}}},
+        [](TensorBuilder &b, ValueRange x) { return weigh(b, b.make<SoftmaxOp>(b.softplus(b.make<DenseOp>(x)))); });
+    expectSecondGradients(random, name + "log, exp, sqrt, div and sigmoid",
+                          {{{4}, false, 0.5, 2}, {{4}, false, 0.5, 2}}, [](TensorBuilder &b, ValueRange x) {
                             Value y = b.div(b.log(x[0]), b.sqrt(x[1]));
                             return weigh(b, b.sub(b.exp(y), b.sigmoid(b.mul(y, x[0]))));
                           });
-    expectSecondGradients(random, name + "mirrored borders and slices", {{{2, 5}, true}}, [](TensorBuilder &b, ValueRange x) {
-      auto reflect = PadModeAttr::get(b.builder().getContext(), PadMode::Reflect);
-      Value y = b.make<PadOp>(b.tanh(x[0]), {b.ints("low", {0, 2}), b.ints("high", {0, 1}),
-                                             b.builder().getNamedAttr("mode", reflect)});
-      return weigh(b, b.make<SliceOp>(y, {b.ints("starts", {0, 1}), b.ints("sizes", {-1, 3}), b.ints("steps", {1, 2})}));
-    });
+    expectSecondGradients(
+        random, name + "mirrored borders and slices", {{{2, 5}, true}}, [](TensorBuilder &b, ValueRange x) {
+          auto reflect = PadModeAttr::get(b.builder().getContext(), PadMode::Reflect);
+          Value y = b.make<PadOp>(
+              b.tanh(x[0]), {b.ints("low", {0, 2}), b.ints("high", {0, 1}), b.builder().getNamedAttr("mode", reflect)});
+          return weigh(
+              b, b.make<SliceOp>(y, {b.ints("starts", {0, 1}), b.ints("sizes", {-1, 3}), b.ints("steps", {1, 2})}));
+        });
   }
 }

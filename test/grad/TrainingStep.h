@@ -27,7 +27,8 @@ public:
     mlir::func::FuncOp train = ir.function("train");
     for (unsigned i = 0; i < train.getNumArguments(); ++i)
       if (auto tie = train.getArgAttrOfType<mlir::FlatSymbolRefAttr>(i, kStateAttr))
-        state[tie.getValue().str()] = *initial(tie.getValue(), mlir::cast<mlir::RankedTensorType>(train.getArgumentTypes()[i]));
+        state[tie.getValue().str()] =
+            *initial(tie.getValue(), mlir::cast<mlir::RankedTensorType>(train.getArgumentTypes()[i]));
   }
 
   /// Takes the others by name; gives the outputs by name.

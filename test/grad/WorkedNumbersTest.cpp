@@ -1,5 +1,5 @@
-// Numbers that were worked out by hand, forward and backward: those of the lectures that the project began with, and one path
-// through convolution, pooling and relu.
+// Numbers that were worked out by hand, forward and backward: those of the lectures that the project began with, and
+// one path through convolution, pooling and relu.
 #include "test/grad/Gradients.h"
 
 using namespace mlir;
@@ -52,9 +52,9 @@ TEST(WorkedNumbers, TransposedConvolution) {
   Tensor x({1, 1, 2, 2}, {2, 5, 4, 13}), expected({1, 1, 3, 3}, {0, 4, 0, 18, 127, 57, 0, 8, 0});
   Tensor kernel({1, 1, 3, 3}, {3, 1, 2, 2, 0, 0, 5, 4, 7}), turned({1, 1, 3, 3}, {7, 4, 5, 0, 0, 2, 2, 1, 3});
   // As zero insertion and correlation, and directly, with the kernel turned by 180 degrees.
-  Tensor spread = apply("unslice",
-                        "starts = array<i64: 0, 0, 1, 1>, steps = array<i64: 1, 1, 2, 2>, shape = array<i64: 1, 1, 5, 5>",
-                        {x}, {1, 1, 5, 5});
+  Tensor spread = apply(
+      "unslice", "starts = array<i64: 0, 0, 1, 1>, steps = array<i64: 1, 1, 2, 2>, shape = array<i64: 1, 1, 5, 5>", {x},
+      {1, 1, 5, 5});
   expectNear(apply("conv2d", "", {spread, kernel}, {1, 1, 3, 3}), expected, 0);
   expectNear(apply("conv2d_transpose",
                    "strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>, size = array<i64: 3, 3>", {x, turned},
@@ -79,11 +79,13 @@ TEST(WorkedNumbers, MaxUnpooling) {
 
 TEST(WorkedNumbers, TheFirstOfEqualElementsTakesTheGradient) {
   std::string window = "kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>";
-  expectNear(apply("max_pool_grad", window, {Tensor::filled({1, 1, 2, 3}, 1), Tensor({1, 1, 1, 2}, {5, 7})}, {1, 1, 2, 3}),
-             Tensor({1, 1, 2, 3}, {5, 7, 0, 0, 0, 0}), 0);
+  expectNear(
+      apply("max_pool_grad", window, {Tensor::filled({1, 1, 2, 3}, 1), Tensor({1, 1, 1, 2}, {5, 7})}, {1, 1, 2, 3}),
+      Tensor({1, 1, 2, 3}, {5, 7, 0, 0, 0, 0}), 0);
   double nan = std::nan("");
-  expectNear(apply("max_pool_grad", window, {Tensor({1, 1, 2, 2}, {1, nan, 9, nan}), Tensor({1, 1, 1, 1}, {5})}, {1, 1, 2, 2}),
-             Tensor({1, 1, 2, 2}, {0, 5, 0, 0}), 0);
+  expectNear(
+      apply("max_pool_grad", window, {Tensor({1, 1, 2, 2}, {1, nan, 9, nan}), Tensor({1, 1, 1, 1}, {5})}, {1, 1, 2, 2}),
+      Tensor({1, 1, 2, 2}, {0, 5, 0, 0}), 0);
 }
 
 TEST(WorkedNumbers, MirroredBordersAddUp) {
@@ -104,9 +106,8 @@ TEST(WorkedNumbers, ThroughConvolutionPoolingAndRelu) {
       Tensor({1, 1, 3, 3}, {-1, 0, -1, 0, 2, 0, -1, 0, -1}), Tensor({1}, {-12})};
   EXPECT_EQ(f.value(at), 6 + 50 + 0 + 5000);
   std::vector<Tensor> gradients = f.gradients(at);
-  expectNear(gradients[0],
-             Tensor({1, 1, 5, 5}, {-1, 0, -1,    0, 0,     0, 2, -1010, 0, -1010, -1, 0, -1,
-                                   2020, 0, 0, 0, -1010, 0, -1010, 0, 0, 0, 0, 0}),
+  expectNear(gradients[0], Tensor({1, 1, 5, 5}, {-1,   0, -1, 0, 0,     0, 2,     -1010, 0, -1010, -1, 0, -1,
+                                                 2020, 0, 0,  0, -1010, 0, -1010, 0,     0, 0,     0,  0}),
              0);
   expectNear(gradients[1], Tensor({1, 1, 3, 3}, {1, 4042, -2024, -6063, 8085, 5050, -1009, 4, 2014}), 0);
   expectNear(gradients[2], Tensor({1}, {1011}), 0);
