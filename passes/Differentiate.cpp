@@ -1,6 +1,7 @@
 // Replaces each `minimize` by the gradients of its loss and the optimizer's step, and declares the optimizer's state.
 // It stands before fusion, so that the backward pass is simplified, fused and scheduled like the rest; after it there
-// is no `minimize`, and functions have their optimizers' variables as arguments and results with `cnn.state`.
+// is no `minimize` and no `stop_gradient`, and functions have their optimizers' variables as arguments and results with
+// `cnn.state`.
 #include "ir/Losses.h"
 #include "passes/Gradients.h"
 #include "passes/Passes.h"
@@ -146,6 +147,11 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
       for (MinimizeOp op : minimizations)
         if (failed(expand(function, op, names)))
           return signalPassFailure();
+      // Nobody asks any more.
+      function.walk([](StopGradientOp op) {
+        op.replaceAllUsesWith(op.getInput());
+        op.erase();
+      });
     }
   }
 

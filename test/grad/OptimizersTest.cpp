@@ -138,6 +138,7 @@ static std::string alternatingWith(const std::string &path) {
 TEST(Optimizers, MinimizeInTurn) {
   TrainingStep step(alternatingWith("two"));
   ASSERT_TRUE(step.isRight) << step.ir.messages;
+  EXPECT_FALSE(step.ir.first<StopGradientOp>());
   std::map<std::string, Tensor> outputs = step.run({{"rate", Tensor(Shape{}, {0.5})}});
   // d1 = 3 - 2/2 = 2; the second loss is 2 * 2, its gradient by g is 2: g1 = 1.
   EXPECT_EQ(step.state["d"].values[0], 2);
