@@ -29,10 +29,13 @@ Value Elaborator::statements(const Body &body) {
     case Node::ReturnKind:
       return returned(*cast<ReturnStmt>(stmt));
     case Node::PreprocessKind:
-      preprocesses.push_back(cast<PreprocessStmt>(stmt));
-      break;
     case Node::NamesKind:
-      nameMaps.push_back(cast<NamesStmt>(stmt));
+      if (!activeBlocks.empty())
+        error(stmt->range, "this stands in a network or at the top level of a file, not in a block");
+      else if (const auto *preprocess = dyn_cast<PreprocessStmt>(stmt))
+        preprocesses.push_back(preprocess);
+      else
+        nameMaps.push_back(cast<NamesStmt>(stmt));
       break;
     case Node::ExprStmtKind: {
       const Expr *expr = cast<ExprStmt>(stmt)->value;

@@ -130,6 +130,7 @@ Value Elaborator::dispatch(const Value &callee, llvm::StringRef name, SourceRang
 /// Gives positional arguments to the inputs and then to the parameters; false after an error.
 bool LayerCall::match(std::vector<CallArgument> given) {
   std::vector<llvm::StringRef> names;
+  names.reserve(layer.parameters.size());
   for (const LayerParameter &parameter : layer.parameters)
     names.push_back(parameter.name);
   size_t positional = 0;
@@ -229,9 +230,7 @@ Value Elaborator::callBlock(const BlockRef &block, SourceRange range, std::vecto
   callee.file = block.scope;
   callee.paths = &paths;
   callee.scopes.emplace_back();
-  std::vector<llvm::StringRef> names;
-  for (const Parameter &parameter : decl.parameters)
-    names.push_back(parameter.name.text);
+  std::vector<llvm::StringRef> names = namesOf(decl.parameters);
   size_t positional = 0;
   for (CallArgument &argument : arguments) {
     if (argument.name.text.empty()) {
@@ -254,16 +253,16 @@ Value Elaborator::callBlock(const BlockRef &block, SourceRange range, std::vecto
                    {{known->second.range, "the first"}});
   }
 
-  LevelGuard level(*this, range, "in the block " + name + ", called here");
-  FrameGuard guard(*this, callee);
-  for (const Parameter &parameter : decl.parameters) {
-    if (callee.scopes.back().contains(parameter.name.text))
-      continue;
-    if (!parameter.defaultValue)
+  for (const Parameter &parameter : decl.parameters)
+    if (!parameter.defaultValue && !callee.scopes.back().contains(parameter.name.text))
       return error(range, "the block " + name + " needs '" + parameter.name.text.str() + "'",
                    {{parameter.name.range, "the parameter"}});
-    callee.scopes.back()[parameter.name.text] = {evaluate(parameter.defaultValue), parameter.name.range, false};
-  }
+
+  LevelGuard level(*this, range, "in the block " + name + ", called here");
+  FrameGuard guard(*this, callee);
+  for (const Parameter &parameter : decl.parameters)
+    if (!callee.scopes.back().contains(parameter.name.text))
+      callee.scopes.back()[parameter.name.text] = {evaluate(parameter.defaultValue), parameter.name.range, false};
   activeBlocks.push_back(&decl);
   Value result = statements(decl.body);
   activeBlocks.pop_back();
@@ -284,9 +283,7 @@ Value Elaborator::callNetwork(const NetworkRef &network, SourceRange range, std:
   Frame callee;
   callee.file = network.scope;
   callee.scopes.emplace_back();
-  std::vector<llvm::StringRef> names;
-  for (const TypedName &input : decl.inputs)
-    names.push_back(input.name.text);
+  std::vector<llvm::StringRef> names = namesOf(decl.inputs);
   size_t positional = 0;
   bool poisoned = false;
   for (CallArgument &argument : arguments) {

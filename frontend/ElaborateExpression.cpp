@@ -4,6 +4,7 @@
 #include "frontend/Layers.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace cnn {
 using namespace ast;

@@ -45,6 +45,11 @@ mlir::Value Elaborator::state(StateKind kind, const std::string &path, llvm::Arr
                               SourceRange range, bool replay) {
   if (!checkSize(shape, range, path))
     return {};
+  if (path == kInferFunction || path == kPrepareFunction || path == kRunFunction) {
+    error(range,
+          "a parameter cannot be called '" + path + "', which is the name of a function of the compiled network");
+    return {};
+  }
   auto type = mlir::RankedTensorType::get(shape, builder.getF32Type());
   if (auto known = states.find(path); known != states.end()) {
     const StateVariable &variable = known->second;
@@ -114,7 +119,7 @@ std::optional<mlir::RankedTensorType> Elaborator::type(const Type &type, Identif
       shape.push_back(value.as<int64_t>());
       continue;
     }
-    if (value.is<Word>() && value.as<Word>().text == batch->name)
+    if (value.is<Batch>() || (value.is<Word>() && value.as<Word>().text == batch->name))
       error(extent->range, "the batch stands in the first place alone");
     else
       error(extent->range, "an extent is an integer of at least 1; met " + describe(value));
@@ -150,9 +155,7 @@ mlir::RankedTensorType Elaborator::replaceShape(const TypedName &input, mlir::Ra
 }
 
 bool Elaborator::inputs(const NetworkDecl &network, const NetworkRequest &request, Frame &into) {
-  std::vector<llvm::StringRef> names;
-  for (const TypedName &input : network.inputs)
-    names.push_back(input.name.text);
+  std::vector<llvm::StringRef> names = namesOf(network.inputs);
   for (const auto &[name, extents] : request.shapes)
     if (!llvm::is_contained(names, name))
       error(network.name.range,
@@ -202,9 +205,7 @@ Value Elaborator::checkResults(const NetworkDecl &network, Value result, bool sh
   } else if (!network.hasResults) {
     *ordered = **tuple;
   } else {
-    std::vector<llvm::StringRef> names;
-    for (const TypedName &expected : network.results)
-      names.push_back(expected.name.text);
+    std::vector<llvm::StringRef> names = namesOf(network.results);
     if (!tuple && names.size() > 1)
       return error(result.origin, "the network " + name + " has the results " + listOfNames(names, "and") + "; met " +
                                       describe(result));
@@ -213,11 +214,15 @@ Value Elaborator::checkResults(const NetworkDecl &network, Value result, bool sh
         return error(result.origin, "the network " + name + " has no result '" + (*tuple)->names[i] + "'" +
                                         didYouMean((*tuple)->names[i], names));
     for (llvm::StringRef expected : names) {
-      auto at = tuple ? llvm::find((*tuple)->names, expected) : (*ordered).names.end();
-      if (tuple && at == (*tuple)->names.end())
-        return error(result.origin, "the result '" + expected.str() + "' is missing");
-      ordered->elements.push_back(tuple ? (*tuple)->elements[at - (*tuple)->names.begin()] : result);
       ordered->names.push_back(expected.str());
+      if (!tuple) {
+        ordered->elements.push_back(result);
+        continue;
+      }
+      auto at = llvm::find((*tuple)->names, expected);
+      if (at == (*tuple)->names.end())
+        return error(result.origin, "the result '" + expected.str() + "' is missing");
+      ordered->elements.push_back((*tuple)->elements[at - (*tuple)->names.begin()]);
     }
   }
   Identifier symbol;
@@ -267,6 +272,7 @@ void Elaborator::applyNames(const File &file) {
     }
   std::map<const NamesEntry *, bool> used;
   std::map<std::string, const NamesEntry *> taken;
+  const NamesEntry *reported = nullptr;
   for (auto &[path, variable] : states) {
     // The longest entry that is the path or a part of it up to a dot.
     llvm::StringRef prefix = path;
@@ -278,12 +284,13 @@ void Elaborator::applyNames(const File &file) {
     used[entry] = true;
     std::string name = entry->key.text.str() + path.substr(prefix.size());
     auto [known, fresh] = taken.try_emplace(name, entry);
-    if (!fresh)
-      error(entry->key.range, "the tensor '" + name + "' is mapped to two paths",
+    if (!fresh && std::exchange(reported, entry) != entry)
+      error(entry->key.range, "'" + entry->key.text.str() + "' is mapped to two paths",
             {{known->second->key.range, "the first"}});
     variable.op->setAttr("source_name", builder.getStringAttr(name));
   }
   std::vector<llvm::StringRef> known;
+  known.reserve(states.size());
   for (auto &[path, variable] : states)
     known.push_back(llvm::StringRef(path).rsplit('.').first);
   known.erase(std::unique(known.begin(), known.end()), known.end());
@@ -300,9 +307,7 @@ void Elaborator::applyPreprocess(const File &file, const NetworkDecl &network, F
   }
   llvm::append_range(preprocesses, file.preprocesses);
   FrameGuard guard(*this, inputs);
-  std::vector<llvm::StringRef> names;
-  for (const TypedName &input : network.inputs)
-    names.push_back(input.name.text);
+  std::vector<llvm::StringRef> names = namesOf(network.inputs);
   std::map<llvm::StringRef, const PreprocessStmt *> seen;
   for (const PreprocessStmt *stmt : preprocesses) {
     auto at = llvm::find(names, stmt->input.text);
@@ -397,6 +402,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const NetworkDecl &network, Fi
 static const NetworkDecl *chooseNetwork(FileScope *&scope, const NetworkRequest &request, Diagnostics &diagnostics) {
   const File &file = *scope->file;
   std::vector<llvm::StringRef> names;
+  names.reserve(file.networks.size());
   for (const NetworkDecl *network : file.networks)
     names.push_back(network->name.text);
   if (request.network.empty()) {

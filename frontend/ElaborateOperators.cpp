@@ -329,13 +329,14 @@ mlir::Value Elaborator::toTensor(const Value &value, SourceRange range, llvm::St
     if (const Word *word = value.get<Word>())
       unknownName(word->text, range, false);
     else
-      error(range, what.str() + " is a tensor; met " + describe(value));
+      error(range, what.str() + " is a tensor, a number or a list of numbers; met " + describe(value));
     return {};
   }
   Flattened flat;
   if (!flat.add(value, 0)) {
     std::vector<Note> notes;
-    addOrigin(notes, value, "the list");
+    if (value.origin.begin != range.begin || value.origin.file != range.file)
+      addOrigin(notes, value, "the list");
     error(range, what.str() + ": this list is no tensor: " + flat.problem, std::move(notes));
     return {};
   }

@@ -59,10 +59,19 @@ struct Frame {
 
 enum class StateKind { Parameter, Statistic };
 
+/// The names of declared inputs, results or parameters.
+template <typename T> std::vector<llvm::StringRef> namesOf(const std::vector<T> &declared) {
+  std::vector<llvm::StringRef> names;
+  names.reserve(declared.size());
+  for (const T &entry : declared)
+    names.push_back(entry.name.text);
+  return names;
+}
+
 /// The largest tensor, in elements of one image: sums over a network's tensors then stay in 64 bits.
 inline constexpr int64_t kMaxElements = int64_t(1) << 47;
 /// Evaluation steps of one run, calls within calls, entries of a list, bytes of a string or a path.
-inline constexpr uint64_t kMaxSteps = 4'000'000;
+inline constexpr uint64_t kMaxSteps = 1'000'000;
 inline constexpr unsigned kMaxCalls = 100, kMaxDepth = 512;
 inline constexpr size_t kMaxListLength = 1'000'000, kMaxText = 4096;
 

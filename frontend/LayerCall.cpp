@@ -52,11 +52,14 @@ SourceRange LayerCall::rangeOf(llvm::StringRef name) const {
   return argument ? argument->range : range;
 }
 
-/// An unbound word where a value is wanted is a name that does not exist.
-static std::string met(const Elaborator &elaborator, const Value &value) {
-  if (const Word *word = value.get<Word>())
-    return "'" + word->text + "' is no name that is known here";
-  return "met " + elaborator.describe(value);
+/// Reports an argument of the wrong kind. An unbound word where a value is wanted is a name that does not exist.
+void LayerCall::wrong(const CallArgument &argument, const std::string &expected) {
+  failed = true;
+  if (const Word *word = argument.value.get<Word>())
+    elaborator.unknownName(word->text, argument.range, /*asCallee=*/false);
+  else
+    error(argument.range,
+          "'" + argument.name.text.str() + "' is " + expected + "; met " + elaborator.describe(argument.value));
 }
 
 int64_t LayerCall::integer(llvm::StringRef name, int64_t otherwise, int64_t min, int64_t max) {
@@ -65,7 +68,7 @@ int64_t LayerCall::integer(llvm::StringRef name, int64_t otherwise, int64_t min,
     return otherwise;
   const int64_t *value = argument->value.get<int64_t>();
   if (!value) {
-    error(argument->range, "'" + name.str() + "' is an integer; " + met(elaborator, argument->value));
+    wrong(*argument, "an integer");
     return otherwise;
   }
   if (*value < min || *value > max) {
@@ -81,7 +84,7 @@ double LayerCall::number(llvm::StringRef name, double otherwise) {
   if (!argument)
     return otherwise;
   if (!argument->value.isNumber()) {
-    error(argument->range, "'" + name.str() + "' is a number; " + met(elaborator, argument->value));
+    wrong(*argument, "a number");
     return otherwise;
   }
   return argument->value.number();
@@ -93,7 +96,7 @@ bool LayerCall::boolean(llvm::StringRef name, bool otherwise) {
     return otherwise;
   if (const bool *value = argument->value.get<bool>())
     return *value;
-  error(argument->range, "'" + name.str() + "' is true or false; " + met(elaborator, argument->value));
+  wrong(*argument, "true or false");
   return otherwise;
 }
 
@@ -153,7 +156,7 @@ std::array<int64_t, 2> LayerCall::spatial(llvm::StringRef name, std::array<int64
   }
   const List *list = argument->value.get<List>();
   if (!list || (*list)->size() != 2 || !(**list)[0].is<int64_t>() || !(**list)[1].is<int64_t>()) {
-    error(argument->range, "'" + name.str() + "' is an integer or [h, w]; " + met(elaborator, argument->value));
+    wrong(*argument, "an integer or [h, w]");
     return otherwise;
   }
   std::array<int64_t, 2> values = {(**list)[0].as<int64_t>(), (**list)[1].as<int64_t>()};
@@ -241,6 +244,11 @@ mlir::Value LayerCall::tensor(llvm::StringRef name) {
 
 mlir::Value LayerCall::input(unsigned index, int64_t rank, llvm::StringRef layout) {
   const CallArgument &argument = inputs[index];
+  if (argument.value.isNumber()) {
+    error(argument.range,
+          "needs a tensor, as in x -> " + layer.name.str() + "; met " + elaborator.describe(argument.value));
+    return {};
+  }
   mlir::Value value = elaborator.toTensor(argument.value, argument.range, layer.name.str() + ": the input");
   if (!value) {
     failed = true;

@@ -55,6 +55,8 @@ struct LayerCall {
   mlir::Value input(unsigned index = 0, int64_t rank = 0, llvm::StringRef layout = "");
   mlir::RankedTensorType typeOf(mlir::Value value) const { return llvm::cast<mlir::RankedTensorType>(value.getType()); }
 
+  void wrong(const CallArgument &argument, const std::string &expected);
+
   // Results.
   Value error(SourceRange at, std::string message, std::vector<Note> notes = {});
   Value error(std::string message, std::vector<Note> notes = {}) {

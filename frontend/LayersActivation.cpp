@@ -65,7 +65,7 @@ Value dropout(LayerCall &call) {
 }
 
 Value convert(LayerCall &call) {
-  std::string to = call.word("to", {"f32"}, "f32");
+  call.word("to", {"f32"}, "f32"); // the only one there is; others are reported
   const CallArgument &argument = call.inputs[0];
   mlir::Value x = call.elaborator.toTensor(argument.value, argument.range, "convert: the input");
   if (!x || call.failed)

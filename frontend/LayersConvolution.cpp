@@ -1,6 +1,8 @@
 // Convolution with trained or given weights, and fixed kernels applied to each channel.
 #include "frontend/LayerCall.h"
 
+#include "mlir/IR/Matchers.h"
+
 namespace cnn {
 namespace {
 
@@ -108,7 +110,7 @@ Value conv(LayerCall &call) {
   Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.typeText(x.getType()));
   if (inputChannels % g.groups || channels % g.groups)
     return call.error(call.rangeOf("groups"),
-                      "'groups' is " + std::to_string(g.groups) + ", which divides not both " +
+                      "'groups' is " + std::to_string(g.groups) + ", which does not divide both " +
                           std::to_string(inputChannels) + " input and " + std::to_string(channels) + " output channels",
                       std::move(notes));
   int64_t groupChannels = inputChannels / g.groups;

@@ -183,7 +183,7 @@ bool Parser::subscript(Subscript &subscript) {
   auto part = [&](Expr *&into) {
     if (is(TokenKind::Colon) || is(TokenKind::Comma) || is(TokenKind::RightBracket))
       return true;
-    return (into = expression()) != nullptr;
+    return parse(into);
   };
   bool fine = part(subscript.start);
   if (fine && accept(TokenKind::Colon)) {
@@ -253,7 +253,8 @@ Expr *Parser::stage() {
   uint32_t begin = peek().begin;
   Expr *label = nullptr;
   if (is(TokenKind::String)) {
-    if (!(label = string()) || !expect(TokenKind::Colon, "after the label"))
+    label = string();
+    if (!label || !expect(TokenKind::Colon, "after the label"))
       return nullptr;
   } else if (is(TokenKind::Name) && peek(1).kind == TokenKind::Colon) {
     Token token = take();
@@ -406,7 +407,8 @@ Expr *Parser::parenthesized() {
   bool fine = true, comma = false;
   while (!is(TokenKind::RightParen)) {
     Expr *element = expression();
-    if (!(fine = element != nullptr))
+    fine = element != nullptr;
+    if (!fine)
       break;
     elements.push_back(element);
     if (is(TokenKind::Assign)) {
@@ -439,7 +441,8 @@ Expr *Parser::list() {
   bool fine = true;
   while (fine && !is(TokenKind::RightBracket)) {
     Expr *element = expression();
-    if ((fine = element != nullptr))
+    fine = element != nullptr;
+    if (fine)
       elements.push_back(element);
     if (!accept(TokenKind::Comma))
       break;
@@ -458,7 +461,7 @@ Expr *Parser::ifExpression() {
     return nullptr;
   uint32_t begin = take().begin;
   auto *branch = file.make<IfExpr>(since(begin));
-  if (!(branch->condition = expression()))
+  if (!parse(branch->condition))
     return nullptr;
   branch->range = since(begin);
   if (!body(branch->then, "what is done if so", Role::Plain))

@@ -59,7 +59,9 @@ void Parser::unexpected(llvm::StringRef wanted) {
   std::string met = describe(peek().kind);
   if (is(TokenKind::Name) || is(TokenKind::Integer) || is(TokenKind::Float))
     met = "'" + textOf(peek()).take_front(40).str() + "'";
-  error(here(), "expected " + wanted.str() + ", met " + met);
+  // The end of the file is shown where the text ends, not after what follows it.
+  bool atEnd = is(TokenKind::End) && at > 0;
+  error(atEnd ? rangeOf(tokens[at - 1]) : here(), "expected " + wanted.str() + ", met " + met);
 }
 
 bool Parser::expect(TokenKind kind, llvm::StringRef context) {
@@ -97,7 +99,9 @@ void Parser::skipStatement() {
 }
 
 void Parser::parseTopLevel() {
-  tokens = tokenize(source, 0, source.text().size(), diagnostics);
+  // Some editors begin a file with a byte order mark.
+  uint32_t begin = source.text().starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  tokens = tokenize(source, begin, source.text().size(), diagnostics);
   for (;;) {
     skipNewlines();
     if (is(TokenKind::End) || tooDeep || diagnostics.isFull())
@@ -207,7 +211,7 @@ void Parser::blockDeclaration() {
     if (!parameter)
       return skipStatement();
     Expr *defaultValue = nullptr;
-    if (accept(TokenKind::Assign) && !(defaultValue = expression()))
+    if (accept(TokenKind::Assign) && !parse(defaultValue))
       return skipStatement();
     for (const Parameter &other : block->parameters)
       if (other.name.text == parameter->text)
@@ -232,7 +236,7 @@ bool Parser::type(Type &type) {
     return false;
   type.element = *element;
   if (accept(TokenKind::LeftParen))
-    if (!(type.classes = expression()) || !expect(TokenKind::RightParen, "after the number of classes"))
+    if (!parse(type.classes) || !expect(TokenKind::RightParen, "after the number of classes"))
       return false;
   if (!expect(TokenKind::LeftBracket, "and the extents, as in f32[N, 3, 224, 224]"))
     return false;
@@ -311,6 +315,7 @@ void Parser::trainDeclaration() {
 /// `{ statements }`. Errors inside are recovered from inside; false only when there is no body.
 bool Parser::body(Body &body, llvm::StringRef of, Role role) {
   Nested nested(*this);
+  SourceRange open = here();
   if (!nested || !expect(TokenKind::LeftBrace, "and " + of.str())) {
     skipStatement();
     return false;
@@ -337,14 +342,19 @@ bool Parser::body(Body &body, llvm::StringRef of, Role role) {
   labelsAllowed = labels;
   body.close = here();
   if (!accept(TokenKind::RightBrace)) {
-    if (!diagnostics.isFull())
-      unexpected("'}' to close " + of.str());
+    if (is(TokenKind::End))
+      error(open, "this '{' has no '}' to close " + of.str());
     return false;
   }
   return true;
 }
 
 Stmt *Parser::statement(Role role) {
+  bool isWord = peek().kind > TokenKind::String && peek().kind < TokenKind::LeftParen;
+  if (isWord && peek(1).kind == TokenKind::Assign) {
+    error(here(), describe(peek().kind) + " is a word of the language and no name");
+    return nullptr;
+  }
   switch (peek().kind) {
   case TokenKind::Const:
     return constant();
@@ -447,7 +457,7 @@ ForStmt *Parser::forLoop() {
     error(since(begin), "a loop has a value, or an index and a value; several values are unpacked by (a, b)");
     return nullptr;
   }
-  if (!expect(TokenKind::In, "after the loop's variables") || !(loop->iterable = expression()))
+  if (!expect(TokenKind::In, "after the loop's variables") || !parse(loop->iterable))
     return nullptr;
   loop->range = since(begin);
   return body(loop->body, "the loop's body", Role::Plain) ? loop : nullptr;
@@ -478,7 +488,7 @@ ReturnStmt *Parser::returnStatement() {
 MinimizeStmt *Parser::minimize() {
   uint32_t begin = take().begin;
   auto *stmt = file.make<MinimizeStmt>(since(begin));
-  if (!(stmt->loss = expression()) || !expect(TokenKind::Over, "and the networks to change"))
+  if (!parse(stmt->loss) || !expect(TokenKind::Over, "and the networks to change"))
     return nullptr;
   do {
     Expr *target = expression();
@@ -486,7 +496,7 @@ MinimizeStmt *Parser::minimize() {
       return nullptr;
     stmt->targets.push_back(target);
   } while (accept(TokenKind::Comma));
-  if (!expect(TokenKind::Using, "and an optimizer") || !(stmt->optimizer = expression()))
+  if (!expect(TokenKind::Using, "and an optimizer") || !parse(stmt->optimizer))
     return nullptr;
   stmt->range = since(begin);
   return stmt;

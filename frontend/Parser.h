@@ -77,6 +77,8 @@ private:
 
   // Expressions.
   ast::Expr *expression();
+  /// Whether there was an expression, which is then in `into`.
+  bool parse(ast::Expr *&into) { return (into = expression()) != nullptr; }
   ast::Expr *operators(unsigned minPrecedence);
   ast::Expr *unary();
   ast::Expr *postfix();

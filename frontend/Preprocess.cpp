@@ -155,10 +155,10 @@ mlir::ArrayAttr Elaborator::preprocess(const PreprocessStmt &stmt, Value input) 
         known = &step;
     }
     if (!apply || apply->label || !known) {
-      error(stage->range, !apply || apply->label
-                              ? "a step of preprocessing has no label and no annotation"
-                              : "there is no step '" + apply->callee.text.str() + "'; there are " +
-                                    listOfNames(names, "and") + didYouMean(apply->callee.text, names));
+      error(apply ? apply->callee.range : stage->range,
+            !apply || apply->label ? "a step of preprocessing has no label and no annotation"
+                                   : "there is no step '" + apply->callee.text.str() + "'; there are " +
+                                         listOfNames(names, "and") + didYouMean(apply->callee.text, names));
       fine = false;
       continue;
     }

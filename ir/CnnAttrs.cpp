@@ -24,15 +24,12 @@ void CnnDialect::registerAttributes() {
 Attribute LayoutAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> outer, dims, sizes;
   auto number = [&](SmallVectorImpl<int64_t> &to) { return parser.parseInteger(to.emplace_back()); };
-  auto tile = [&]() -> ParseResult {
-    return failure(number(dims) || parser.parseColon() || number(sizes));
-  };
+  auto tile = [&]() -> ParseResult { return failure(number(dims) || parser.parseColon() || number(sizes)); };
   if (parser.parseLess() || parser.parseKeyword("outer") || parser.parseEqual() ||
       parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&]() { return number(outer); }))
     return {};
-  if (succeeded(parser.parseOptionalComma()) &&
-      (parser.parseKeyword("inner") || parser.parseEqual() ||
-       parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, tile)))
+  if (succeeded(parser.parseOptionalComma()) && (parser.parseKeyword("inner") || parser.parseEqual() ||
+                                                 parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, tile)))
     return {};
   if (parser.parseGreater())
     return {};
@@ -70,6 +67,14 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, A
       return emitError() << "layout_c4: a tile's size must be positive";
     tiled[dim] = true;
   }
+  return success();
+}
+
+LogicalResult LayoutAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                         function_ref<InFlightDiagnostic()> emitError) const {
+  if (shape.size() != getOuter().size())
+    return emitError() << "layout_c5: a layout of " << getOuter().size() << " dimensions on a tensor of rank "
+                       << shape.size();
   return success();
 }
 

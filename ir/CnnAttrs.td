@@ -6,12 +6,13 @@ include "ir/CnnDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/TensorEncoding.td"
 
 class Cnn_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrDef<Cnn_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
 
-def Cnn_LayoutAttr : Cnn_Attr<"Layout", "layout"> {
+def Cnn_LayoutAttr : Cnn_Attr<"Layout", "layout", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "How a tensor lies in memory";
   let description = [{
     The storage order: first the outer dimensions (counts of tiles) in the order of `outer`, a permutation of the tensor's

@@ -26,7 +26,8 @@ Operation *CnnDialect::materializeConstant(OpBuilder &builder, Attribute value, 
 }
 
 /// `cnn.state` names a state declaration of the module whose type is the value's.
-static LogicalResult verifyStateTie(Operation *op, NamedAttribute attribute, Type type, StringRef what, unsigned index) {
+static LogicalResult verifyStateTie(Operation *op, NamedAttribute attribute, Type type, StringRef what,
+                                    unsigned index) {
   auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue());
   if (!symbol)
     return op->emitError() << "'cnn.state' of " << what << " " << index << " must name a state variable";
@@ -35,8 +36,8 @@ static LogicalResult verifyStateTie(Operation *op, NamedAttribute attribute, Typ
     return op->emitError() << "'cnn.state' of " << what << " " << index << ": there is no state variable " << symbol;
   Type declared = cast<TypeAttr>(state->getAttr("type")).getValue();
   if (!agreeButForLayout(declared, type))
-    return op->emitError() << "'cnn.state' of " << what << " " << index << ": " << symbol << " is " << declared << ", the "
-                           << what << " is " << type;
+    return op->emitError() << "'cnn.state' of " << what << " " << index << ": " << symbol << " is " << declared
+                           << ", the " << what << " is " << type;
   return success();
 }
 

@@ -19,8 +19,8 @@ static OpFoldResult replaceBy(Value value, Value result) {
   return value.getType() == result.getType() ? OpFoldResult(value) : OpFoldResult();
 }
 
-// x + 0 is x but for the sign of zero: -0 + 0 is +0, which no later operation of the dialect but a division tells apart;
-// adding -0 is exact.
+// x + 0 is x but for the sign of zero: -0 + 0 is +0, which no later operation of the dialect but a division tells
+// apart; adding -0 is exact.
 OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
   if (auto zero = splatOf(adaptor.getRhs()); zero && *zero == 0 && std::signbit(*zero))
     return replaceBy(getLhs(), getResult());

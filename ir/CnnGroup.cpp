@@ -70,8 +70,8 @@ LogicalResult GroupOp::verify() {
   if (!yield)
     return emitOpError("group_c2: the body must end with cnn.yield");
   if (yield.getOperandTypes() != getResultTypes())
-    return emitOpError("group_c2: the body yields ") << yield.getOperandTypes() << ", the group's results are "
-                                                      << getResultTypes();
+    return emitOpError("group_c2: the body yields ")
+           << yield.getOperandTypes() << ", the group's results are " << getResultTypes();
   if (auto schedules = getSchedules())
     for (NamedAttribute entry : *schedules) {
       auto schedule = dyn_cast<ScheduleAttrInterface>(entry.getValue());

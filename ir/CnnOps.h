@@ -10,14 +10,14 @@
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/RegionKindInterface.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace cnn {
 /// An operation that computes each element of its result from the elements at the same index of its operands.
-template <typename ConcreteType>
-class Elementwise : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {};
+template <typename ConcreteType> class Elementwise : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {};
 
 /// True when the types have pairwise the same shape and element type; encodings may differ.
 bool agreeButForLayout(mlir::TypeRange a, mlir::TypeRange b);
@@ -58,9 +58,10 @@ int64_t storedBytes(mlir::RankedTensorType type, bool whole);
 /// Bytes of an element (1 for i1).
 int64_t elementBytes(mlir::Type elementType);
 
-/// Calls fn(storageIndex, logicalIndex) for each stored element of a static tensor in storage order; logicalIndex is the
-/// row-major index of the element, or -1 for a padded lane.
-void forEachStored(mlir::RankedTensorType type, llvm::function_ref<void(int64_t storageIndex, int64_t logicalIndex)> fn);
+/// Calls fn(storageIndex, logicalIndex) for each stored element of a static tensor in storage order; logicalIndex is
+/// the row-major index of the element, or -1 for a padded lane.
+void forEachStored(mlir::RankedTensorType type,
+                   llvm::function_ref<void(int64_t storageIndex, int64_t logicalIndex)> fn);
 
 /// Extent of a convolution's or pooling's output along an axis, or nullopt when the window does not fit.
 std::optional<int64_t> windowedExtent(int64_t extent, int64_t before, int64_t after, int64_t kernel, int64_t stride,

@@ -1,5 +1,6 @@
-// y = (x - mean) / sqrt(variance + epsilon) * scale + offset = x * s + t. Where x comes from a convolution or a dense layer
-// that nothing else reads, s goes into its weight and t into its bias; hoist then moves that arithmetic to @prepare.
+// y = (x - mean) / sqrt(variance + epsilon) * scale + offset = x * s + t. Where x comes from a convolution or a dense
+// layer that nothing else reads, s goes into its weight and t into its bias; hoist then moves that arithmetic to
+// @prepare.
 //
 // Stands before hoist, which wants weights to be operations on state, and after simplify, which merges what is equal.
 #include "passes/Passes.h"
@@ -14,9 +15,34 @@ namespace cnn {
 
 namespace {
 
+/// The values of a function that depend on state and constants alone, kept while operations are added.
+class FromState : public OpBuilder::Listener {
+public:
+  explicit FromState(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments())
+      if (function.getArgAttr(argument.getArgNumber(), kStateAttr))
+        values.insert(argument);
+    for (Operation &op : function.getBody().getOps())
+      add(&op);
+  }
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override { add(op); }
+  bool contains(ValueRange range) const {
+    return llvm::all_of(range, [&](Value value) { return values.contains(value); });
+  }
+
+private:
+  void add(Operation *op) {
+    if (contains(op->getOperands()) && isPure(op))
+      values.insert(op->result_begin(), op->result_end());
+  }
+
+  llvm::DenseSet<Value> values;
+};
+
 class Folder {
 public:
-  Folder(BatchNormOp op) : op(op), b(op), loc(op.getLoc()), path(op.getPathAttr()) {}
+  Folder(BatchNormOp op, FromState &fromState)
+      : op(op), fromState(fromState), b(op, &fromState), loc(op.getLoc()), path(op.getPathAttr()) {}
 
   void fold() {
     Value epsilon = number(op.getEpsilon().convertToDouble());
@@ -36,22 +62,9 @@ private:
     Operation *layer = op.getInput().getDefiningOp();
     if (!layer || !isa<Conv2dOp, DenseOp>(layer) || !layer->hasOneUse())
       return nullptr;
-    for (Value weight : layer->getOperands().drop_front())
-      if (!isFromState(weight))
-        return nullptr;
-    for (Value vector : op->getOperands().drop_front())
-      if (!isFromState(vector))
-        return nullptr;
-    return layer;
-  }
-
-  /// Whether a value depends on state and constants alone.
-  static bool isFromState(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-      return function && function.getArgAttr(argument.getArgNumber(), kStateAttr);
-    }
-    return llvm::all_of(value.getDefiningOp()->getOperands(), isFromState);
+    bool isKnown =
+        fromState.contains(layer->getOperands().drop_front()) && fromState.contains(op->getOperands().drop_front());
+    return isKnown ? layer : nullptr;
   }
 
   void scale(Operation *layer, Value s, Value t) {
@@ -85,6 +98,7 @@ private:
   Value mul(Value x, Value y) { return MulOp::create(b, loc, x, y, path); }
 
   BatchNormOp op;
+  FromState &fromState;
   OpBuilder b;
   Location loc;
   StringAttr path;
@@ -94,10 +108,13 @@ struct FoldBatchNorm : impl::FoldBatchNormBase<FoldBatchNorm> {
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<BatchNormOp> ops;
-    getOperation().walk([&](BatchNormOp op) { ops.push_back(op); });
-    for (BatchNormOp op : ops)
-      Folder(op).fold();
+    for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isDeclaration())
+        continue;
+      FromState fromState(function);
+      for (BatchNormOp op : llvm::to_vector(function.getBody().getOps<BatchNormOp>()))
+        Folder(op, fromState).fold();
+    }
   }
 };
 

@@ -206,9 +206,7 @@ struct Fuse : impl::FuseBase<Fuse> {
     Block &body = run.getBody().front();
     eraseUnused(body);
     // What is returned must be the result of a group.
-    auto isGroupOfItsOwn = [](Operation *op) {
-      return llvm::any_of(op->getUsers(), llvm::IsaPred<func::ReturnOp>);
-    };
+    auto isGroupOfItsOwn = [](Operation *op) { return llvm::any_of(op->getUsers(), llvm::IsaPred<func::ReturnOp>); };
     // Anchors before what stands between them, so that an operation joins the group that saves most.
     for (Operation *op = &body.front(); !op->hasTrait<OpTrait::IsTerminator>();) {
       Operation *next = op->getNextNode();

@@ -3,11 +3,9 @@
 //
 // Before: @infer(state and inputs). After: @prepare(state) -> packed values and @run(packed values, inputs) -> outputs.
 #include "passes/Passes.h"
+#include "passes/Simplify.h"
 
-#include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/CSE.h"
 
 using namespace mlir;
 
@@ -22,8 +20,8 @@ public:
   Splitter(func::FuncOp infer) : infer(infer), loc(infer.getLoc()), b(infer) {}
 
   void split() {
+    mergeEqual(infer);
     findHoisted();
-    shareEqual();
     beginPrepare();
     buildRun();
     finishPrepare();
@@ -45,28 +43,6 @@ private:
           llvm::all_of(op.getResultTypes(), [](Type type) { return cast<RankedTensorType>(type).hasStaticShape(); }) &&
           llvm::all_of(op.getOperands(), [&](Value operand) { return isHoisted(operand); }))
         hoisted.insert(&op);
-  }
-
-  /// Maps hoisted values to the first one that is computed in the same way, whatever the paths.
-  void shareEqual() {
-    SmallVector<std::pair<Operation *, StringAttr>> paths;
-    for (Operation &op : infer.getBody().front())
-      if (auto path = op.getAttrOfType<StringAttr>("path"); path && hoisted.contains(&op)) {
-        paths.push_back({&op, path});
-        op.removeAttr("path");
-      }
-    IRRewriter rewriter(infer.getContext());
-    struct Forget : RewriterBase::Listener {
-      DenseSet<Operation *> &ops;
-      Forget(DenseSet<Operation *> &ops) : ops(ops) {}
-      void notifyOperationErased(Operation *op) override { ops.erase(op); }
-    } forget(hoisted);
-    rewriter.setListener(&forget);
-    DominanceInfo dominance(infer);
-    eliminateCommonSubExpressions(rewriter, dominance, infer);
-    for (auto [op, path] : paths)
-      if (hoisted.contains(op))
-        op->setAttr("path", path);
   }
 
   /// @prepare with every hoisted operation; what turns out to be unused is erased at the end.
@@ -130,13 +106,14 @@ private:
     run.setAllResultAttrs(resultAttributes);
   }
 
-  /// A hoisted value as `user` reads it in @run: a packed argument, or for element-wise operations, which read less that
-  /// way, a number or a broadcast.
+  /// A hoisted value as `user` reads it in @run: a packed argument, or for element-wise operations, which read less
+  /// that way, a number or a broadcast.
   Value bring(Value value, Operation *user, OpBuilder &builder) {
     Operation *op = value.getDefiningOp();
     auto constant = dyn_cast_or_null<ConstantOp>(op);
     auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-    if ((isElementwise(user) || isa<BroadcastOp>(user)) && ((dense && dense.isSplat()) || isa_and_nonnull<BroadcastOp>(op))) {
+    if ((isElementwise(user) || isa<BroadcastOp>(user)) &&
+        ((dense && dense.isSplat()) || isa_and_nonnull<BroadcastOp>(op))) {
       if (Value copy = copies.lookup(value))
         return copy;
       SmallVector<Value> operands;

@@ -113,14 +113,19 @@ LogicalResult Layouts::layOut(GroupOp group) {
   return success();
 }
 
-/// Outputs are row-major, each the result of a group of its own.
+/// Outputs are row-major, each the result of a group of its own. What is copied is copied at once, so that it need not
+/// be kept.
 void Layouts::layOutOutputs() {
   Operation *terminator = run.getBody().front().getTerminator();
   llvm::DenseSet<Value> taken;
   for (OpOperand &output : terminator->getOpOperands()) {
-    Value value = inLayout(output.get(), LayoutAttr(), terminator);
+    auto afterwards = [](Value value) {
+      Operation *producer = value.getDefiningOp();
+      return producer ? producer->getNextNode() : &cast<BlockArgument>(value).getOwner()->front();
+    };
+    Value value = inLayout(output.get(), LayoutAttr(), afterwards(output.get()));
     if (!value.getDefiningOp<GroupOp>() || !taken.insert(value).second)
-      value = copy(value, LayoutAttr(), terminator);
+      value = copy(value, LayoutAttr(), afterwards(value));
     taken.insert(value);
     output.set(value);
   }

@@ -18,7 +18,7 @@ def SelectOutputs : Cnn_Pass<"cnn-select-outputs"> {
 def Simplify : Cnn_Pass<"cnn-simplify"> {
   let summary = "Brings the network into canonical form";
   let description = [{
-    Folds, removes dead code and common subexpressions, and rewrites
+    Folds, removes dead code, merges operations that compute the same whatever their paths, and rewrites
 
     - `reshape` of `reshape`, `transpose` of `transpose`, `slice` of `slice`, `broadcast` of `broadcast`, `neg` of `neg` to one
       or none; `concat` of one operand and nested `concat`s along one axis;

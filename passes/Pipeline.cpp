@@ -29,7 +29,8 @@ static const Stage kStages[] = {
        passes.addPass(createSelectOutputs({llvm::to_vector(options.outputs)}));
        passes.addPass(createSimplify());
      }},
-    // Batch norm is folded while weights are still operations on state; what follows is cleaned up once more, as a folded
+    // Batch norm is folded while weights are still operations on state; what follows is cleaned up once more, as a
+    // folded
     // bias may itself be foldable. Splitting comes before fusion so that groups hold what runs for each image only.
     {"hoist", false,
      [](OpPassManager &passes, const PipelineOptions &) {
@@ -41,12 +42,13 @@ static const Stage kStages[] = {
      [](OpPassManager &passes, const PipelineOptions &options) { passes.addPass(createFuse({targetName(options)})); }},
     // Layouts belong to what groups exchange, so they come after fusion.
     {"layout", true,
-     [](OpPassManager &passes, const PipelineOptions &options) { passes.addPass(createLayOut({targetName(options)})); }},
+     [](OpPassManager &passes, const PipelineOptions &options) {
+       passes.addPass(createLayOut({targetName(options)}));
+     }},
     // Weights are packed for the algorithm of the group that reads them.
     {"schedule", true,
      [](OpPassManager &passes, const PipelineOptions &options) {
-       passes.addPass(
-           createSchedule({targetName(options), llvm::to_vector(options.isas), options.exact}));
+       passes.addPass(createSchedule({targetName(options), llvm::to_vector(options.isas), options.exact}));
      }},
     // Last, since schedules say how much scratch a group needs.
     {"plan", true,
@@ -68,7 +70,8 @@ ArrayRef<StringRef> pipelineStages() {
 LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, StringRef lastStage,
                           function_ref<LogicalResult(StringRef, ModuleOp)> after) {
   if (!llvm::is_contained(pipelineStages(), lastStage))
-    return module.emitError() << "there is no stage '" << lastStage << "'";
+    return module.emitError() << "there is no stage '" << lastStage << "'; the stages are "
+                              << llvm::join(pipelineStages(), ", ");
   for (const Stage &stage : kStages) {
     if (stage.needsTarget && !options.target)
       return module.emitError() << "stage '" << stage.name << "' needs a target";

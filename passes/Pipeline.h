@@ -32,7 +32,8 @@ llvm::LogicalResult
 runPipeline(mlir::ModuleOp module, const PipelineOptions &options, llvm::StringRef lastStage = "plan",
             llvm::function_ref<llvm::LogicalResult(llvm::StringRef stage, mlir::ModuleOp)> after = nullptr);
 
-/// Verifies what must hold after `stage` (docs/passes.md, cnn-verify-stage), beyond what the operations' verifiers hold.
+/// Verifies what must hold after `stage` (docs/passes.md, cnn-verify-stage), beyond what the operations' verifiers
+/// hold.
 llvm::LogicalResult verifyStage(llvm::StringRef stage, mlir::ModuleOp module);
 
 } // namespace cnn

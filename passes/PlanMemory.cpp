@@ -239,7 +239,7 @@ void Planner::placeConcat(GroupOp group) {
   if (slice != storedBytes(type, /*whole=*/false))
     return refuse("the parts do not fill whole blocks");
   for (auto [buffer, at] : joins)
-    join(buffer, result.buffer, at);
+    join(buffer, result.buffer, result.slice + at);
   group.setElided(true);
 }
 
@@ -288,6 +288,8 @@ void Planner::placeInPlace(GroupOp group, int index) {
       break;
     }
   }
+  if (taken.empty())
+    note(group, "not in place: no operand of the result's type is read here for the last time");
 }
 
 /// Packs the buffers, the largest first, each into the smallest gap between those it lives with; returns the bytes
@@ -384,9 +386,7 @@ void Planner::plan() {
     (buffer.batched ? batched : fixed).push_back(index);
   }
   for (SmallVector<int> *order : {&batched, &fixed})
-    llvm::sort(*order, [&](int a, int b) {
-      return std::pair(-buffers[a].bytes, a) < std::pair(-buffers[b].bytes, b);
-    });
+    llvm::sort(*order, [&](int a, int b) { return std::pair(-buffers[a].bytes, a) < std::pair(-buffers[b].bytes, b); });
   int64_t workspace = allocate(batched), rest = allocate(fixed);
   write();
   Builder builder(run.getContext());

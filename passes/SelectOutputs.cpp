@@ -1,4 +1,5 @@
-// Drops the outputs that nobody asked for, before anything else, so that what only they need is dead code from the start.
+// Drops the outputs that nobody asked for, before anything else, so that what only they need is dead code from the
+// start.
 #include "passes/Passes.h"
 
 #include "llvm/ADT/StringExtras.h"

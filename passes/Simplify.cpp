@@ -1,5 +1,6 @@
-// Canonical forms: each pattern takes something that can be written in several ways to the one that later passes look for.
-// Before and after, the network is @infer on tensors without layout; values stay the same but for the sign of zero.
+// Canonical forms: each pattern takes something that can be written in several ways to the one that later passes look
+// for. Before and after, the network is @infer on tensors without layout; values stay the same but for the sign of
+// zero.
 #include "passes/Simplify.h"
 
 #include "passes/Passes.h"
@@ -8,6 +9,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -31,6 +33,29 @@ std::optional<double> splatOf(Value value) {
     value = op->getOperand(0);
   }
   return std::nullopt;
+}
+
+void mergeEqual(func::FuncOp function) {
+  llvm::MapVector<Operation *, StringAttr> paths;
+  for (Operation &op : function.getBody().getOps())
+    if (auto path = pathOf(&op); path && !isa<RandomUniformOp>(op)) {
+      paths[&op] = path;
+      op.removeAttr("path");
+    }
+  struct Forget : RewriterBase::Listener {
+    explicit Forget(llvm::MapVector<Operation *, StringAttr> &paths) : paths(paths) {}
+    void notifyOperationErased(Operation *op) override {
+      if (auto at = paths.find(op); at != paths.end())
+        at->second = {};
+    }
+    llvm::MapVector<Operation *, StringAttr> &paths;
+  } forget(paths);
+  IRRewriter rewriter(function.getContext(), &forget);
+  DominanceInfo dominance(function);
+  eliminateCommonSubExpressions(rewriter, dominance, function);
+  for (auto [op, path] : paths)
+    if (path)
+      op->setAttr("path", path);
 }
 
 namespace {
@@ -343,9 +368,8 @@ struct Simplify : impl::SimplifyBase<Simplify> {
                  DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, AddToBias>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
-    IRRewriter rewriter(&getContext());
-    DominanceInfo dominance(getOperation());
-    eliminateCommonSubExpressions(rewriter, dominance, getOperation());
+    for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
+      mergeEqual(function);
   }
 };
 

@@ -1,6 +1,6 @@
-// What the passes ask of a target. Legality is the passes' business and is the same for all targets; what pays, and what
-// the target's kernels can do, is answered here. A target registers its model under a name, so that the passes, cnn-opt
-// and the driver find it without knowing its folder.
+// What the passes ask of a target. Legality is the passes' business and is the same for all targets; what pays, and
+// what the target's kernels can do, is answered here. A target registers its model under a name, so that the passes,
+// cnn-opt and the driver find it without knowing its folder.
 //
 // A model has no state: every answer depends on the arguments alone.
 #pragma once
@@ -42,9 +42,10 @@ public:
   /// The dialects of its schedules.
   virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
 
-  /// Fuse: whether `consumer`, an element-wise operation or a broadcast outside `producer` that reads a result of it (or
-  /// a broadcast of which such an operation reads), may be computed in the group. Otherwise `whyNot` says why, in words
-  /// for a user. The pass has checked that this is legal: shapes agree, and all other operands are known before the group.
+  /// Fuse: whether `consumer`, an element-wise operation or a broadcast outside `producer` that reads a result of it
+  /// (or a broadcast of which such an operation reads), may be computed in the group. Otherwise `whyNot` says why, in
+  /// words for a user. The pass has checked that this is legal: shapes agree, and all other operands are known before
+  /// the group.
   virtual bool fusesInto(GroupOp producer, mlir::Operation *consumer, std::string &whyNot) const = 0;
 
   /// Lay out: asked for each group in order, so that the types of getInputs() have the layouts that their producers
@@ -53,8 +54,8 @@ public:
   virtual GroupLayouts layouts(GroupOp group) const = 0;
 
   /// Schedule: how the packed operand `operand` of a laid-out group is stored; the answer holds for every instruction
-  /// set. `exact` forbids Winograd. Asked before the group's body is rewritten: afterwards a conv2d with `winograd` is a
-  /// `winograd_conv2d`, and one with `expandGroups` has groups = 1.
+  /// set. `exact` forbids Winograd. Asked before the group's body is rewritten: afterwards a conv2d with `winograd` is
+  /// a `winograd_conv2d`, and one with `expandGroups` has groups = 1.
   virtual Packing packing(GroupOp group, unsigned operand, bool exact) const = 0;
 
   /// Schedule: a `ScheduleAttrInterface` for the group on `isa`, one of isas(). Asked after the packed operands have

@@ -1,5 +1,5 @@
-// See VerifyPlan.h. Memory is a set of spaces (the workspace, the part that does not depend on the batch, each output), each
-// a map from intervals of bytes to the mark of who wrote them.
+// See VerifyPlan.h. Memory is a set of spaces (the workspace, the part that does not depend on the batch, each output),
+// each a map from intervals of bytes to the mark of who wrote them.
 #include "passes/VerifyPlan.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -17,9 +17,7 @@ constexpr int64_t kWorkspace = 0, kFixed = 1, kFirstOutput = 2;
 
 struct Interval {
   int64_t space, begin, end;
-  bool overlaps(const Interval &other) const {
-    return space == other.space && begin < other.end && other.begin < end;
-  }
+  bool overlaps(const Interval &other) const { return space == other.space && begin < other.end && other.begin < end; }
   bool operator==(const Interval &other) const = default;
 };
 
@@ -94,9 +92,7 @@ public:
 private:
   FailureOr<SmallVector<Interval>> locate(GroupOp group, PlacementAttr place, int64_t imageBytes, int64_t allBytes) {
     int64_t slice = place.getSlice(), stride = place.getImageStride();
-    auto refuse = [&](const Twine &what) -> InFlightDiagnostic {
-      return group.emitError() << what << ": " << place;
-    };
+    auto refuse = [&](const Twine &what) -> InFlightDiagnostic { return group.emitError() << what << ": " << place; };
     if (place.getOffset() < 0 || slice < 0)
       return refuse("a place before its segment");
     switch (place.getSegment()) {

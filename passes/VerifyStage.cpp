@@ -1,8 +1,8 @@
 // What is legal after each stage; the table is in Passes.td. Everything is checked from the module alone, by other code
 // than that which made it so. The simulation of a memory plan is in VerifyPlan.cpp.
-#include "passes/VerifyPlan.h"
 #include "passes/Passes.h"
 #include "passes/Pipeline.h"
+#include "passes/VerifyPlan.h"
 
 using namespace mlir;
 

@@ -25,10 +25,12 @@ void CpuDialect::registerAttributes() {
 }
 void CpuDialect::initialize() { registerAttributes(); }
 
-//===-- The schedule ------------------------------------------------------------------------------------------------------===//
+//===-- The schedule
+//------------------------------------------------------------------------------------------------------===//
 
-LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, Algorithm, int64_t rows, int64_t columns,
-                                   int64_t blocks, int64_t unroll, int64_t unitTiles, bool, int64_t prefetchWeights, bool) {
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, Algorithm, int64_t rows,
+                                   int64_t columns, int64_t blocks, int64_t unroll, int64_t unitTiles, bool,
+                                   int64_t prefetchWeights, bool) {
   for (int64_t extent : {rows, columns, blocks, unroll, unitTiles})
     if (extent < 1 || extent > 1 << 20)
       return emitError() << "cpu_schedule_c1: the tile's extents must be positive";
@@ -47,12 +49,15 @@ LogicalResult ScheduleAttr::verifyFor(Operation *op) const {
     return group.emitOpError("cpu_schedule_c4: no kernel computes this group: ") << whyNot;
   if (algorithmOf(*kind) != getAlgorithm())
     return group.emitOpError("cpu_schedule_c5: the algorithm '")
-           << algorithmName() << "' does not fit; the group is computed by '" << stringifyAlgorithm(algorithmOf(*kind)) << "'";
+           << algorithmName() << "' does not fit; the group is computed by '" << stringifyAlgorithm(algorithmOf(*kind))
+           << "'";
   if (*kind == KernelKind::Dense) {
     auto dense = cast<DenseOp>(group.getAnchor());
-    int64_t segments = denseSegments(dense.getInput().getType().getDimSize(1), dense.getWeight().getType().getDimSize(0));
+    int64_t segments =
+        denseSegments(dense.getInput().getType().getDimSize(1), dense.getWeight().getType().getDimSize(0));
     if (segments % getColumns() != 0)
-      return group.emitOpError("cpu_schedule_c6: 'columns' must divide the ") << segments << " segments of the reduction";
+      return group.emitOpError("cpu_schedule_c6: 'columns' must divide the ")
+             << segments << " segments of the reduction";
   }
   return success();
 }
@@ -128,7 +133,8 @@ ScheduleAttr denseSchedule(MLIRContext *context, const DenseTile &tile) {
   return convSchedule(context, Algorithm::Direct, conv);
 }
 
-//===-- Which kernel ------------------------------------------------------------------------------------------------------===//
+//===-- Which kernel
+//------------------------------------------------------------------------------------------------------===//
 
 bool isChannelBlocked(Type type) {
   LayoutAttr layout = getLayout(type);
@@ -216,7 +222,7 @@ static std::optional<KernelKind> convKindOf(GroupOp group, std::string &whyNot) 
 
 std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
   Operation *anchor = group.getAnchor();
-  auto otherwiseGeneric = [&](std::string why, KernelKind kind) -> std::optional<KernelKind> {
+  auto otherwiseGeneric = [&](const std::string &why, KernelKind kind) -> std::optional<KernelKind> {
     if (why.empty())
       return kind;
     whyNot = whyNotGeneric(group);

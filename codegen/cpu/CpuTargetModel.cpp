@@ -1,11 +1,12 @@
-// See CpuTargetModel.h. Images between groups are in blocks of 16 channels, network inputs and outputs and everything of another
-// rank are row-major; what has no kernel of its own works on row-major.
+// See CpuTargetModel.h. Images between groups are in blocks of 16 channels, network inputs and outputs and everything
+// of another rank are row-major; what has no kernel of its own works on row-major.
 #include "codegen/cpu/CpuTargetModel.h"
 
 #include "codegen/cpu/CpuDialect.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "passes/TargetModel.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -32,6 +33,32 @@ bool isImage(Type type) {
   return tensor.getRank() == 4 && tensor.getElementType().isF32();
 }
 
+/// Positions and taps of an axis for which the tap lies inside the image: a direct convolution computes no others.
+int64_t tapsInside(int64_t extent, int64_t outputs, int64_t pad) {
+  int64_t inside = 0;
+  for (int64_t output = 0; output < outputs; ++output)
+    for (int64_t tap = 0; tap < 3; ++tap)
+      inside += output + tap >= pad && output + tap - pad < extent;
+  return inside;
+}
+
+/// Whether Winograd's F(4x4, 3x3) is faster for one image, whose weights come from memory. In cycles of a core with two
+/// 512-bit FMAs a cycle and 36 GB/s; measured from 16 channels at 32x32 to 512 at 14x14, where it takes 0.3 to 0.8 of
+/// the direct time. It does not pay where few tiles share transformed weights of four times the size (512 channels at
+/// 7x7: 1.6). With fewer FMAs a cycle it pays the more. One answer for all instruction sets, as they share the weights.
+bool winogradPays(const ConvProblem &problem) {
+  constexpr double kProductsPerCycle = 32, kProductEfficiency = 0.9, kBlockTransform = 200, kBytesPerCycle = 9.5,
+                   kMargin = 0.9;
+  double contraction = static_cast<double>(problem.channels) * problem.outputs;
+  double direct = contraction * tapsInside(problem.height, problem.outHeight, problem.padTop) *
+                  tapsInside(problem.width, problem.outWidth, problem.padLeft) / kProductsPerCycle;
+  double tiles = llvm::divideCeil(problem.outHeight, 4) * llvm::divideCeil(problem.outWidth, 4);
+  double blocks = llvm::divideCeil(problem.channels, kBlock) + llvm::divideCeil(problem.outputs, kBlock);
+  double winograd = 36 * contraction * tiles / (kProductsPerCycle * kProductEfficiency) +
+                    tiles * blocks * kBlockTransform + 36 * contraction * 4 / kBytesPerCycle;
+  return winograd < kMargin * direct;
+}
+
 Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   Value weight = operandOf(group, conv.getWeight());
   if (!weight || !isPacked(weight) || !operandOf(group, conv.getInput()) || !isImage(conv.getInput().getType()) ||
@@ -47,17 +74,23 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   if (channels <= kPlanarChannels)
     return Plan::FirstConv;
   auto ones = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
-  auto asked = conv->getAttrOfType<StringAttr>(kAlgorithmAttr);
-  bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} && ones(conv.getStrides()) &&
-              ones(conv.getDilations());
-  return !exact && fits && asked && asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
+  auto steered = conv->getAttrOfType<DictionaryAttr>(kScheduleAttr);
+  auto asked = steered ? steered.getAs<StringAttr>("algorithm") : StringAttr();
+  bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} &&
+              ones(conv.getStrides()) && ones(conv.getDilations());
+  if (exact || !fits)
+    return Plan::Conv;
+  if (asked)
+    return asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
+  return winogradPays(problemOf(group)) ? Plan::Winograd : Plan::Conv;
 }
 
 /// Whether the parts of a concatenation of images are whole blocks of channels.
 bool joinsBlocks(ConcatOp concat) {
   if (concat.getAxis() != 1 || !isImage(concat.getResult().getType()))
     return false;
-  return llvm::all_of(concat.getInputs().drop_back(), [](Value input) { return tensorOf(input).getDimSize(1) % kBlock == 0; });
+  return llvm::all_of(concat.getInputs().drop_back(),
+                      [](Value input) { return tensorOf(input).getDimSize(1) % kBlock == 0; });
 }
 
 Plan planOf(GroupOp group, bool exact) {
@@ -89,7 +122,7 @@ Plan planOf(GroupOp group, bool exact) {
                : Plan::RowMajor;
   if (auto concat = dyn_cast<ConcatOp>(anchor))
     return joinsBlocks(concat) && llvm::hasSingleElement(group.getBlock().without_terminator()) ? Plan::Blocked
-                                                                                              : Plan::RowMajor;
+                                                                                                : Plan::RowMajor;
   return Plan::RowMajor;
 }
 
@@ -131,7 +164,8 @@ public:
         (use.getOwner() == group.getAnchor() ? isAnchorInput : isEpilogueInput) = true;
       bool imageOperand = isa<RankedTensorType>(input.getType()) && tensorOf(input).getRank() == 4 && !isPacked(input);
       bool block = blockedResults && imageOperand &&
-                   (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput : isAnchorInput || tensorOf(input).getShape() == full.getShape());
+                   (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput
+                                            : isAnchorInput || tensorOf(input).getShape() == full.getShape());
       layouts.operands.push_back(block ? blocked : LayoutAttr());
     }
     for (Type type : group.getResultTypes())
@@ -188,27 +222,65 @@ public:
       group.emitRemark() << "no CPU kernel computes this group: " << whyNot;
       return {};
     }
+    ScheduleAttr schedule = chosen(group, *kind, *isa);
+    auto steered =
+        group.getAnchor() ? group.getAnchor()->getAttrOfType<DictionaryAttr>(kScheduleAttr) : DictionaryAttr();
+    return steered ? steer(group, schedule, steered) : schedule;
+  }
+
+private:
+  /// What the cost models say.
+  static ScheduleAttr chosen(GroupOp group, KernelKind kind, Isa isa) {
     MLIRContext *context = group.getContext();
-    switch (*kind) {
+    switch (kind) {
     case KernelKind::FirstConv:
     case KernelKind::Conv:
-      return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), *isa));
+      return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), isa));
     case KernelKind::Winograd:
-      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, *isa));
+      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, isa));
     case KernelKind::Dense: {
       auto dense = cast<DenseOp>(group.getAnchor());
       return denseSchedule(context, chooseDenseTile(tensorOf(dense.getInput()).getDimSize(1),
-                                                    tensorOf(dense.getWeight()).getDimSize(0), *isa));
+                                                    tensorOf(dense.getWeight()).getDimSize(0), isa));
     }
     default: {
       ConvTile tile;
       tile.unroll = 1;
-      return convSchedule(context, algorithmOf(*kind), tile);
+      return convSchedule(context, algorithmOf(kind), tile);
     }
     }
   }
 
-private:
+  /// `schedule` with the numbers that the source asks for; null after an error.
+  static ScheduleAttr steer(GroupOp group, ScheduleAttr schedule, DictionaryAttr steered) {
+    ConvTile tile = convTile(schedule);
+    for (NamedAttribute entry : steered) {
+      StringRef key = entry.getName();
+      int64_t *number = llvm::StringSwitch<int64_t *>(key)
+                            .Case("rows", &tile.rows)
+                            .Case("columns", &tile.columns)
+                            .Case("blocks", &tile.blocks)
+                            .Case("unroll", &tile.unroll)
+                            .Case("unit_tiles", &tile.unitTiles)
+                            .Default(nullptr);
+      if (auto value = dyn_cast<IntegerAttr>(entry.getValue()); number && value) {
+        *number = value.getInt();
+        continue;
+      }
+      auto name = dyn_cast<StringAttr>(entry.getValue());
+      if (key == "algorithm" && name && symbolizeAlgorithm(name.getValue()))
+        continue;
+      group.emitError()
+          << "'@schedule' does not take '" << key << "' = " << entry.getValue()
+          << "; it takes the algorithm 'direct' or 'winograd' and the numbers rows, columns, blocks, unroll and "
+             "unit_tiles";
+      return {};
+    }
+    return ScheduleAttr::getChecked([&] { return group.emitError(); }, group.getContext(), schedule.getAlgorithm(),
+                                    tile.rows, tile.columns, tile.blocks, tile.unroll, tile.unitTiles,
+                                    tile.weightsOuter, tile.prefetchWeights, tile.prefetchNext);
+  }
+
   SmallVector<StringRef> names;
 };
 

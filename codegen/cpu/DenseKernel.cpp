@@ -1,5 +1,6 @@
-// See Kernels.h. A work unit is a group of output blocks of one row; the units of a group of blocks follow one another through the
-// batch, so that a thread that has several rows of it works on tiles of rows and reads the weights once a tile.
+// See Kernels.h. A work unit is a group of output blocks of one row; the units of a group of blocks follow one another
+// through the batch, so that a thread that has several rows of it works on tiles of rows and reads the weights once a
+// tile.
 #include "codegen/cpu/Kernels.h"
 
 using namespace mlir;

@@ -96,8 +96,8 @@ Value constantTable(KernelBuilder &b, ConstantOp constant, int64_t count) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(b.module().getBody());
     name = "constant_" + std::to_string(llvm::range_size(b.module().getOps<LLVM::GlobalOp>()));
-    LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(element, count), /*isConstant=*/true, LLVM::Linkage::Private, name,
-                           contents, /*alignment=*/64);
+    LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(element, count), /*isConstant=*/true, LLVM::Linkage::Private,
+                           name, contents, /*alignment=*/64);
   }
   return LLVM::AddressOfOp::create(b, b.pointer(), name);
 }
@@ -152,7 +152,8 @@ static Value buildConvert(KernelBuilder &b, Type from, Type to, Value x) {
     };
     auto integer = [&](uint64_t value) { return integerConstant(b, type, static_cast<int64_t>(value)); };
     Value above = compare(arith::CmpFPredicate::OGE, beyond);
-    Value inside = arith::AndIOp::create(b, compare(arith::CmpFPredicate::OGE, low), compare(arith::CmpFPredicate::OLT, beyond));
+    Value inside =
+        arith::AndIOp::create(b, compare(arith::CmpFPredicate::OGE, low), compare(arith::CmpFPredicate::OLT, beyond));
     Value safe = arith::SelectOp::create(b, inside, rounded, constant(0.0));
     Value result = isUnsigned(to) ? arith::FPToUIOp::create(b, type, safe).getResult()
                                   : arith::FPToSIOp::create(b, type, safe).getResult();
@@ -166,7 +167,8 @@ static Value buildConvert(KernelBuilder &b, Type from, Type to, Value x) {
   Type wide = withElement(x.getType(), b.getI64Type());
   Value value = x;
   if (getElementTypeOrSelf(x.getType()) != b.getI64Type())
-    value = isUnsigned(from) ? arith::ExtUIOp::create(b, wide, x).getResult() : arith::ExtSIOp::create(b, wide, x).getResult();
+    value = isUnsigned(from) ? arith::ExtUIOp::create(b, wide, x).getResult()
+                             : arith::ExtSIOp::create(b, wide, x).getResult();
   auto constant = [&](int64_t v) { return integerConstant(b, wide, v); };
   if (bits < 64) {
     int64_t most = isUnsigned(to) ? (int64_t(1) << bits) - 1 : (int64_t(1) << (bits - 1)) - 1;
@@ -221,7 +223,8 @@ Value buildElementOp(KernelBuilder &b, Operation *op, ArrayRef<Value> operands) 
       .Case([&](AbsOp) { return buildAbs(b, x); })
       .Case([&](NegOp) { return arith::NegFOp::create(b, x); })
       .Case([&](ClampOp clamp) {
-        return b.minf(constant(clamp.getMax().convertToDouble()), b.maxf(constant(clamp.getMin().convertToDouble()), x));
+        return b.minf(constant(clamp.getMax().convertToDouble()),
+                      b.maxf(constant(clamp.getMin().convertToDouble()), x));
       })
       .Case([&](StepOp) -> Value {
         Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, constant(0.0));

@@ -1,5 +1,5 @@
-// See Kernels.h. A work unit is a run of stored elements where no channel matters, else one channel or block of channels of an
-// image.
+// See Kernels.h. A work unit is a run of stored elements where no channel matters, else one channel or block of
+// channels of an image.
 #include "codegen/cpu/Kernels.h"
 
 using namespace mlir;
@@ -49,7 +49,8 @@ private:
       return EpilogueEmitter::Lanes::Channels;
     // A row of outputs has its channels along the lanes, but only per-channel vectors make that matter.
     EpilogueEmitter elements(group, EpilogueEmitter::Lanes::Elements);
-    return type.getRank() == 2 && elements.usesChannels() ? EpilogueEmitter::Lanes::Channels : EpilogueEmitter::Lanes::Elements;
+    return type.getRank() == 2 && elements.usesChannels() ? EpilogueEmitter::Lanes::Channels
+                                                          : EpilogueEmitter::Lanes::Elements;
   }
 
   /// Elements [from, to) of the image at `images`, in vectors and, where the count may be odd, one by one.
@@ -69,7 +70,7 @@ private:
   }
 
   int64_t buildLinear() {
-    int64_t count = storedElements(full, !full.isDynamicDim(0));
+    int64_t count = storedElements(full, /*whole=*/false);
     int64_t units = llvm::divideCeil(count, kRun);
     b.forUnits([&](Value unit) {
       SmallVector<Value> at = b.delinearize(unit, {Value(), b.index(units)});
@@ -85,7 +86,8 @@ private:
     b.forUnits([&](Value unit) {
       SmallVector<Value> at = b.delinearize(unit, {Value(), b.index(blocks)});
       Value from = b.mul(at[1], pixels * kBlock);
-      emitRun(emitter.images(b, at[0]), from, b.add(from, pixels * kBlock), /*wholeVectors=*/true, b.mul(at[1], kBlock));
+      emitRun(emitter.images(b, at[0]), from, b.add(from, pixels * kBlock), /*wholeVectors=*/true,
+              b.mul(at[1], kBlock));
     });
     return blocks;
   }

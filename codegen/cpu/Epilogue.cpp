@@ -29,7 +29,8 @@ static std::optional<int64_t> onlyDimension(RankedTensorType type) {
 
 static int64_t channelsOf(RankedTensorType full) { return full.getRank() >= 2 ? full.getDimSize(1) : 1; }
 
-/// Whether a value of this type can be had at any position of `full`: it has its shape, or it is a scalar or a vector of channels.
+/// Whether a value of this type can be had at any position of `full`: it has its shape, or it is a scalar or a vector
+/// of channels.
 static bool isReachable(RankedTensorType type, RankedTensorType full) {
   if (type.getShape() == full.getShape())
     return true;
@@ -55,7 +56,8 @@ std::string EpilogueEmitter::whyNot(Operation *op, RankedTensorType full) {
     return {};
   }
   if (auto constant = dyn_cast<ConstantOp>(op)) {
-    bool isSplat = isa<DenseElementsAttr>(constant.getValue()) && cast<DenseElementsAttr>(constant.getValue()).isSplat();
+    bool isSplat =
+        isa<DenseElementsAttr>(constant.getValue()) && cast<DenseElementsAttr>(constant.getValue()).isSplat();
     return isSplat || result.getShape() != full.getShape() ? "" : "a constant of the result's shape is no splat";
   }
   return whyNoElementOp(op);
@@ -80,7 +82,8 @@ std::string EpilogueEmitter::whyNot(GroupOp group) {
       return why;
     for (Value operand : op.getOperands()) {
       auto type = cast<RankedTensorType>(operand.getType());
-      if (type.getShape() == full.getShape() && type.getRank() > 1 && getLayout(type) != layout && isa<BlockArgument>(operand))
+      if (type.getShape() == full.getShape() && type.getRank() > 1 && getLayout(type) != layout &&
+          isa<BlockArgument>(operand))
         return "an operand has another layout";
     }
   }
@@ -137,7 +140,8 @@ EpilogueEmitter::EpilogueEmitter(GroupOp group, Lanes lanes)
   for (Operation &op : group.getBlock().without_terminator()) {
     std::optional<double> value;
     if (&op == anchor_) {
-      // A zero weight times an infinite input is NaN, so that a contraction's padded lanes are zero only for finite inputs.
+      // A zero weight times an infinite input is NaN, so that a contraction's padded lanes are zero only for finite
+      // inputs.
       if (isa<MaxPoolOp, AvgPoolOp>(op))
         value = 0.0;
     } else if (auto constant = dyn_cast<ConstantOp>(op)) {
@@ -179,9 +183,11 @@ SmallVector<Value> EpilogueEmitter::images(KernelBuilder &b, Value image) const 
   SmallVector<Type> types(group_.getOperandTypes());
   llvm::append_range(types, group_.getResultTypes());
   SmallVector<Value> addresses;
-  for (auto [index, type] : llvm::enumerate(types))
-    addresses.push_back(access(type) == Access::Full || access(type) == Access::Anchor ? b.imageOf(index, image)
-                                                                                         : b.buffer(index));
+  for (auto [index, type] : llvm::enumerate(types)) {
+    // The stride of what all images share is 0; another vector or a scalar is always shared.
+    bool hasImages = cast<RankedTensorType>(type).getRank() > 1 || access(type) == Access::Full;
+    addresses.push_back(hasImages ? b.imageOf(index, image) : b.buffer(index));
+  }
   return addresses;
 }
 
@@ -299,7 +305,8 @@ void EpilogueEmitter::store(KernelBuilder &b, const Position &at, ArrayRef<Value
     Type element = cast<RankedTensorType>(group_.getResult(index).getType()).getElementType();
     int64_t displacement = 0;
     Value address = elementAddress(b, at, inputs() + index, element, displacement);
-    storeElements(b, element, results[index], address, displacement, mask, blocked_ ? kBlock * elementBytes(element) : 0);
+    storeElements(b, element, results[index], address, displacement, mask,
+                  blocked_ ? kBlock * elementBytes(element) : 0);
   }
 }
 

@@ -1,8 +1,10 @@
-// The element-wise part of a group as code on values in registers: what follows the anchor, or the whole group when it has none.
-// Kernels hand in the anchor's value for 16 channels or 16 consecutive elements and where it lies; the emitter loads what else the
-// body reads there (bias and other per-channel vectors, scalars, residual tensors of the same layout) and gives back the results.
+// The element-wise part of a group as code on values in registers: what follows the anchor, or the whole group when it
+// has none. Kernels hand in the anchor's value for 16 channels or 16 consecutive elements and where it lies; the
+// emitter loads what else the body reads there (bias and other per-channel vectors, scalars, residual tensors of the
+// same layout) and gives back the results.
 //
-// The operands of a group's kernels are the group's inputs and then its results. Padded lanes of what is stored are zero.
+// The operands of a group's kernels are the group's inputs and then its results. Padded lanes of what is stored are
+// zero.
 #pragma once
 
 #include "codegen/cpu/ConvKernel.h"
@@ -14,8 +16,8 @@ class EpilogueEmitter {
 public:
   using Value = mlir::Value;
 
-  /// What the lanes of a vector are: consecutive channels (blocked layouts, and rows of rank 2), or consecutive elements of one
-  /// channel.
+  /// What the lanes of a vector are: consecutive channels (blocked layouts, and rows of rank 2), or consecutive
+  /// elements of one channel.
   enum class Lanes { Channels, Elements };
 
   /// A group for which whyNot is empty.
@@ -23,7 +25,8 @@ public:
 
   /// Why the body of `group` cannot be emitted around its anchor; empty when it can.
   static std::string whyNot(GroupOp group);
-  /// Why `op`, element-wise or a broadcast, cannot join a group whose values have the shape of `full`; empty when it can.
+  /// Why `op`, element-wise or a broadcast, cannot join a group whose values have the shape of `full`; empty when it
+  /// can.
   static std::string whyNot(mlir::Operation *op, mlir::RankedTensorType full);
 
   /// Where a value lies.
@@ -42,7 +45,9 @@ public:
   llvm::SmallVector<Value> emit(KernelBuilder &b, const Position &at, Value anchor = nullptr) const;
   /// Stores results from number `first` on.
   void store(KernelBuilder &b, const Position &at, llvm::ArrayRef<Value> results, size_t first = 0) const;
-  void emitAndStore(KernelBuilder &b, const Position &at, Value anchor = nullptr) const { store(b, at, emit(b, at, anchor)); }
+  void emitAndStore(KernelBuilder &b, const Position &at, Value anchor = nullptr) const {
+    store(b, at, emit(b, at, anchor));
+  }
 
   /// For ConvKernel: stores every result but the first, which it returns.
   Epilogue hook() const;
@@ -59,7 +64,8 @@ private:
   Value load(KernelBuilder &b, const Position &at, Value leaf, Value mask) const;
   Value loadConstant(KernelBuilder &b, const Position &at, ConstantOp constant) const;
   Value mask(KernelBuilder &b, const Position &at) const;
-  Value elementAddress(KernelBuilder &b, const Position &at, size_t operand, mlir::Type element, int64_t &displacement) const;
+  Value elementAddress(KernelBuilder &b, const Position &at, size_t operand, mlir::Type element,
+                       int64_t &displacement) const;
 
   mutable GroupOp group_; ///< A handle, whose queries are not const.
   mlir::Operation *anchor_;

@@ -10,6 +10,7 @@
 
 #include "codegen/cpu/ElementOps.h"
 #include "codegen/cpu/Math.h"
+#include "ir/reference/Philox.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -67,6 +68,7 @@ private:
   Value batchNorm(BatchNormOp op, ArrayRef<Value> index);
   Value reduce(ReduceOp op, ArrayRef<Value> index);
   Value softmax(SoftmaxOp op, ArrayRef<Value> index);
+  Value uniform(RandomUniformOp op, ArrayRef<Value> index);
   template <typename Op> Value pool(Op op, ArrayRef<Value> index);
 
   KernelBuilder &b;
@@ -295,6 +297,34 @@ Value Elements::softmax(SoftmaxOp op, ArrayRef<Value> index) {
   return b.divf(buildExp(b, b.subf(along(index[axis]), largest)), sum);
 }
 
+// ir/reference/Philox.h says what the words are; here each lies in the lower half of an i64.
+Value Elements::uniform(RandomUniformOp op, ArrayRef<Value> index) {
+  auto low = [&](Value x) -> Value { return arith::AndIOp::create(b, x, b.index(0xFFFFFFFF)); };
+  auto high = [&](Value x) -> Value { return arith::ShRUIOp::create(b, x, b.index(32)); };
+  auto exclusiveOr = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, x, y); };
+  Value linear = rowMajor(typeOf(op.getResult()), index);
+  Value block = b.div(linear, 4), seed = at(op.getSeed(), {}), step = at(op.getStep(), {});
+  uint64_t hash = reference::pathHash(*op.getPath());
+  Value upperBlock = arith::AndIOp::create(b, high(block), b.index(0xFFFF));
+  Value counter[4] = {low(block), arith::OrIOp::create(b, upperBlock, b.index((hash >> 32 & 0xFFFF) << 16)), low(step),
+                      b.index(hash & 0xFFFFFFFF)};
+  Value key[2] = {low(seed), high(seed)};
+  for (int round = 0; round < 10; ++round) {
+    Value first = b.mul(counter[0], b.index(0xD2511F53)), second = b.mul(counter[2], b.index(0xCD9E8D57));
+    Value next0 = exclusiveOr(exclusiveOr(high(second), counter[1]), key[0]);
+    Value next2 = exclusiveOr(exclusiveOr(high(first), counter[3]), key[1]);
+    counter[0] = next0, counter[1] = low(second), counter[2] = next2, counter[3] = low(first);
+    key[0] = low(b.add(key[0], 0x9E3779B9));
+    key[1] = low(b.add(key[1], 0xBB67AE85));
+  }
+  Value place = b.rem(linear, 4), word = counter[3];
+  for (int k = 2; k >= 0; --k)
+    word = b.select(b.equal(place, b.index(k)), counter[k], word);
+  Value fraction = arith::SIToFPOp::create(b, b.f32(), arith::ShRUIOp::create(b, word, b.index(8)));
+  double least = op.getLow().convertToDouble(), beyond = op.getHigh().convertToDouble();
+  return multiplyAdd(b, b.mulf(fraction, number(0x1p-24)), number(beyond - least), number(least));
+}
+
 Value Elements::at(Value value, ArrayRef<Value> index) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     RankedTensorType type = typeOf(value);
@@ -312,6 +342,7 @@ Value Elements::at(Value value, ArrayRef<Value> index) {
       .Case([&](BatchNormOp op) { return batchNorm(op, index); })
       .Case([&](ReduceOp op) { return reduce(op, index); })
       .Case([&](SoftmaxOp op) { return softmax(op, index); })
+      .Case([&](RandomUniformOp op) { return uniform(op, index); })
       .Case<MaxPoolOp, AvgPoolOp>([&](auto op) { return pool(op, index); })
       .Case([&](BroadcastOp op) {
         Index from;
@@ -343,17 +374,22 @@ std::string whyNotGeneric(GroupOp group) {
   for (Type type : group.getResultTypes()) {
     if (cast<RankedTensorType>(type).getShape() != typeOf(group.getResult(0)).getShape())
       return "the results have different shapes";
-    if (cast<RankedTensorType>(type).getRank() < 2)
-      return "a result has no dimension beside the batch";
+    if (cast<RankedTensorType>(type).getRank() < 1)
+      return "a result has no batch";
   }
   for (Operation &op : group.getBlock().without_terminator()) {
+    // The units of a kernel are parts of images.
+    auto reduce = dyn_cast<ReduceOp>(op);
+    auto matmul = dyn_cast<MatmulOp>(op);
+    if ((reduce && llvm::is_contained(reduce.getDims(), 0)) || (matmul && matmul.getTransposeLhs()))
+      return llvm::formatv("{0} sums over the batch", op.getName());
     Type element = typeOf(op.getResult(0)).getElementType();
     if (isa<ConstantOp, RelayoutOp, ReshapeOp, PadOp, ConcatOp, BroadcastOp, TransposeOp, SliceOp>(op)) {
       if (!valueType(element, 1))
         return llvm::formatv("the CPU target does not compute with {0}", element);
       continue;
     }
-    if (isa<Conv2dOp, DenseOp, MatmulOp, BatchNormOp, ReduceOp, SoftmaxOp, MaxPoolOp, AvgPoolOp>(op)) {
+    if (isa<Conv2dOp, DenseOp, MatmulOp, BatchNormOp, ReduceOp, SoftmaxOp, MaxPoolOp, AvgPoolOp, RandomUniformOp>(op)) {
       if (!element.isF32())
         return llvm::formatv("{0} computes in f32, not in {1}", op.getName(), element);
       continue;
@@ -369,9 +405,10 @@ std::string whyNotGeneric(GroupOp group) {
 KernelInfo buildGenericKernel(KernelBuilder &b, StringRef symbol, GroupOp group) {
   RankedTensorType shape = typeOf(group.getResult(0));
   // Dimension 1 with the padding that any of the results stores.
-  int64_t rows = shape.getDimSize(1);
+  bool hasRows = shape.getRank() > 1;
+  int64_t rows = hasRows ? shape.getDimSize(1) : 1;
   for (Type type : group.getResultTypes())
-    if (LayoutAttr layout = getLayout(type))
+    if (LayoutAttr layout = getLayout(type); layout && hasRows)
       rows = std::max<int64_t>(rows, llvm::alignTo(shape.getDimSize(1), layout.tileSize(1)));
 
   int operands = group->getNumOperands() + group->getNumResults();
@@ -379,7 +416,9 @@ KernelInfo buildGenericKernel(KernelBuilder &b, StringRef symbol, GroupOp group)
     Elements elements(b, group);
     b.forUnits([&](Value unit) {
       SmallVector<Value> index = b.delinearize(unit, {Value(), b.index(rows)});
-      Value isPadding = b.lessThan(b.index(shape.getDimSize(1) - 1), index[1]);
+      Value isPadding = hasRows ? b.lessThan(b.index(shape.getDimSize(1) - 1), index[1]) : Value();
+      if (!hasRows)
+        index.pop_back();
       std::function<void(int64_t)> nest = [&](int64_t dim) {
         if (dim < shape.getRank()) {
           b.forLoop(b.index(0), b.index(shape.getDimSize(dim)), 1, [&](Value iv) {
@@ -392,12 +431,12 @@ KernelInfo buildGenericKernel(KernelBuilder &b, StringRef symbol, GroupOp group)
         for (auto [number, result] : llvm::enumerate(group.getYield().getValues())) {
           RankedTensorType type = typeOf(result);
           Type element = type.getElementType();
-          bool padded = getLayout(type) && shape.getDimSize(1) % getLayout(type).tileSize(1);
+          bool padded = hasRows && getLayout(type) && shape.getDimSize(1) % getLayout(type).tileSize(1);
           auto store = [&](Value value) {
             Value to = elements.address(group->getNumOperands() + number, type, index);
             storeElements(b, element, value, to, 0);
           };
-          if (!padded && rows == shape.getDimSize(1))
+          if (!padded && (!hasRows || rows == shape.getDimSize(1)))
             store(elements.at(result, index));
           else if (!padded)
             b.ifThen(isPadding, []() {}, [&]() { store(elements.at(result, index)); });
@@ -407,7 +446,7 @@ KernelInfo buildGenericKernel(KernelBuilder &b, StringRef symbol, GroupOp group)
                 [&]() { store(elements.at(result, index)); });
         }
       };
-      nest(2);
+      nest(hasRows ? 2 : 1);
     });
   });
   KernelInfo info;

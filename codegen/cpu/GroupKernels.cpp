@@ -17,7 +17,8 @@ SmallVector<ScratchPart> scratchParts(GroupOp group, ScheduleAttr schedule) {
 
 static int operandNumber(Value value) { return cast<BlockArgument>(value).getArgNumber(); }
 
-FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRef symbol, GroupOp group, ScheduleAttr schedule) {
+FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRef symbol, GroupOp group,
+                                                      ScheduleAttr schedule) {
   std::string whyNot;
   std::optional<KernelKind> kind = kernelKindOf(group, whyNot);
   if (!kind || algorithmOf(*kind) != schedule.getAlgorithm())
@@ -41,7 +42,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
   switch (*kind) {
   case KernelKind::FirstConv:
   case KernelKind::Conv:
-    return one(buildConvKernel(b, symbol, problemOf(group), convTile(schedule), operands, EpilogueEmitter(group).hook()));
+    return one(
+        buildConvKernel(b, symbol, problemOf(group), convTile(schedule), operands, EpilogueEmitter(group).hook()));
   case KernelKind::Depthwise:
     return one(buildDepthwiseKernel(b, symbol, problemOf(group), operands, EpilogueEmitter(group).hook()));
   case KernelKind::Dense:

@@ -21,12 +21,13 @@ struct ScratchPart {
 /// The parts of the scratch of a group with that schedule, in order.
 llvm::SmallVector<ScratchPart> scratchParts(GroupOp group, ScheduleAttr schedule);
 
-/// Appends the kernels of `group` to the builder's module, in the order in which they run; their symbols begin with `symbol`. An
-/// error at the group when no kernel fits.
-llvm::FailureOr<llvm::SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, llvm::StringRef symbol, GroupOp group,
-                                                                  ScheduleAttr schedule);
+/// Appends the kernels of `group` to the builder's module, in the order in which they run; their symbols begin with
+/// `symbol`. An error at the group when no kernel fits.
+llvm::FailureOr<llvm::SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, llvm::StringRef symbol,
+                                                                  GroupOp group, ScheduleAttr schedule);
 
-/// A text that is the same for groups whose kernels are the same: what the body computes, on which types, by which schedule.
+/// A text that is the same for groups whose kernels are the same: what the body computes, on which types, by which
+/// schedule.
 std::string structuralKey(GroupOp group, ScheduleAttr schedule);
 
 } // namespace cnn::cpu

@@ -1,6 +1,7 @@
-// The kernels of groups other than convolutions. Each function appends the kernel `symbol` for `group`, whose layouts are decided,
-// to the builder's module; the kernel's operands are the group's inputs and then its results. What each one takes is said by a
-// function whyNot..., which gives the reason when a group is not for this kernel and is empty when it is.
+// The kernels of groups other than convolutions. Each function appends the kernel `symbol` for `group`, whose layouts
+// are decided, to the builder's module; the kernel's operands are the group's inputs and then its results. What each
+// one takes is said by a function whyNot..., which gives the reason when a group is not for this kernel and is empty
+// when it is.
 //
 // Sums are taken in an order that depends on shapes alone.
 #pragma once
@@ -15,9 +16,10 @@ KernelInfo buildElementwiseKernel(KernelBuilder &b, llvm::StringRef symbol, Grou
 
 /// How a fully connected layer is computed.
 struct DenseTile {
-  int64_t rows = 1;       ///< Rows (images) of the register tile for batches; single rows have a tile of their own.
-  int64_t blocks = 2;     ///< Blocks of 16 outputs of both tiles.
-  int64_t concurrent = 4; ///< Segments of the reduction summed at the same time in the tile of one row; divides denseSegments.
+  int64_t rows = 1;   ///< Rows (images) of the register tile for batches; single rows have a tile of their own.
+  int64_t blocks = 2; ///< Blocks of 16 outputs of both tiles.
+  int64_t concurrent =
+      4; ///< Segments of the reduction summed at the same time in the tile of one row; divides denseSegments.
 };
 /// The reduction is cut into this many equal segments, each summed in order, and the segments' sums are added in order.
 int64_t denseSegments(int64_t inputs, int64_t outputs);
@@ -34,8 +36,8 @@ KernelInfo buildPoolKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp gro
 std::string whyNotSoftmax(GroupOp group);
 KernelInfo buildSoftmaxKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
-/// A relayout between row-major and channel-blocked, a reshape of a row-major tensor, or a concatenation whose operands are
-/// contiguous parts of the result.
+/// A relayout between row-major and channel-blocked, a reshape of a row-major tensor, or a concatenation whose operands
+/// are contiguous parts of the result.
 std::string whyNotCopy(GroupOp group);
 KernelInfo buildCopyKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 

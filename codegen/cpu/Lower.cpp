@@ -53,7 +53,8 @@ public:
   }
 
 private:
-  //===-- Memory ---------------------------------------------------------------------------------------------------------===//
+  //===-- Memory
+  //---------------------------------------------------------------------------------------------------------===//
 
   FailureOr<TensorInfo> tensorInfo(Type type, StringRef name) {
     auto tensor = cast<RankedTensorType>(type);
@@ -83,7 +84,8 @@ private:
       if (failed(info))
         return failure();
       Operand operand{Segment::Input, static_cast<int64_t>(program.inputs.size()), 0, 0};
-      operand.imageStride = info->batched ? storedBytes(cast<RankedTensorType>(argument.getType()), /*whole=*/false) : 0;
+      operand.imageStride =
+          info->batched ? storedBytes(cast<RankedTensorType>(argument.getType()), /*whole=*/false) : 0;
       places[argument] = operand;
       program.inputs.push_back(*std::move(info));
     }
@@ -112,8 +114,8 @@ private:
       program.packed.push_back(std::move(weight));
     }
     if (program.weightsBytes > 0)
-      program.streamWeights = [prepare, state = options.state, packed = program.packed,
-                               total = program.weightsBytes](WeightSink sink) { return stream(prepare, state, packed, total, sink); };
+      program.streamWeights = [prepare, state = options.state, packed = program.packed, total = program.weightsBytes](
+                                  WeightSink sink) { return stream(prepare, state, packed, total, sink); };
     return success();
   }
 
@@ -126,12 +128,13 @@ private:
       value = op->getOperand(0);
     }
     auto argument = dyn_cast<BlockArgument>(value);
-    auto state = argument ? prepare.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr) : FlatSymbolRefAttr();
+    auto state = argument ? prepare.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr)
+                          : FlatSymbolRefAttr();
     return state ? state.getValue().str() : "packed " + std::to_string(number);
   }
 
-  static llvm::Error stream(func::FuncOp prepare, const decltype(LowerOptions::state) &state, ArrayRef<PackedWeight> packed,
-                            int64_t total, WeightSink sink) {
+  static llvm::Error stream(func::FuncOp prepare, const decltype(LowerOptions::state) &state,
+                            ArrayRef<PackedWeight> packed, int64_t total, WeightSink sink) {
     int64_t at = 0;
     llvm::Error error = llvm::Error::success();
     auto give = [&](ArrayRef<char> bytes) -> LogicalResult {
@@ -182,11 +185,12 @@ private:
     }
   }
 
-  //===-- Groups ---------------------------------------------------------------------------------------------------------===//
+  //===-- Groups
+  //---------------------------------------------------------------------------------------------------------===//
 
   struct Lowered {
     GroupOp group;
-    int64_t index = 0; ///< In program.groups.
+    int64_t index = 0;             ///< In program.groups.
     SmallVector<Operand> operands; ///< Inputs and results.
     std::optional<Operand> scratch;
   };
@@ -220,7 +224,8 @@ private:
     if (!placements || placements.size() < results)
       return group.emitError() << "has no memory plan";
     for (auto [index, result] : llvm::enumerate(group.getResults())) {
-      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[index]), cast<RankedTensorType>(result.getType()));
+      FailureOr<Operand> place =
+          operandOf(group, cast<PlacementAttr>(placements[index]), cast<RankedTensorType>(result.getType()));
       if (failed(place))
         return failure();
       places[result] = *place;
@@ -267,20 +272,23 @@ private:
       if (failed(info))
         return failure();
       auto place = places.find(value);
-      if (place == places.end() || place->second.segment != Segment::Output || place->second.offset != static_cast<int64_t>(index))
+      if (place == places.end() || place->second.segment != Segment::Output ||
+          place->second.offset != static_cast<int64_t>(index))
         return run.emitError() << "output '" << info->name << "' is not planned to lie where the caller wants it";
       program.outputs.push_back(*std::move(info));
     }
     return success();
   }
 
-  //===-- Kernels --------------------------------------------------------------------------------------------------------===//
+  //===-- Kernels
+  //--------------------------------------------------------------------------------------------------------===//
 
   LogicalResult lowerKernels() {
     for (Isa isa : allIsas()) {
       StringRef name = isaInfo(isa).name;
-      bool asked = options.isas.empty() ? llvm::all_of(groups, [&](Lowered &lowered) { return scheduleOf(lowered.group, name); })
-                                        : llvm::is_contained(options.isas, name);
+      bool asked = options.isas.empty()
+                       ? llvm::all_of(groups, [&](Lowered &lowered) { return scheduleOf(lowered.group, name); })
+                       : llvm::is_contained(options.isas, name);
       if (asked && failed(lowerKernels(isa)))
         return failure();
     }
@@ -333,12 +341,14 @@ private:
             made.operands.push_back(operands[operand]);
         }
         if (step == program.steps.size())
-          return lowered.group.emitError() << "has more kernels for " << isaInfo(isa).name << " than for other instruction sets";
+          return lowered.group.emitError()
+                 << "has more kernels for " << isaInfo(isa).name << " than for other instruction sets";
         KernelUse use;
         use.symbol = kernel.info.symbol;
         use.unitsPerImage = kernel.info.unitsPerImage;
         program.steps[step++].kernels.push_back(std::move(use));
-        program.scratchBytes = std::max<int64_t>(program.scratchBytes, llvm::alignTo(kernel.info.scratchBytes, kAlignment));
+        program.scratchBytes =
+            std::max<int64_t>(program.scratchBytes, llvm::alignTo(kernel.info.scratchBytes, kAlignment));
       }
     }
     Variant variant;
@@ -362,6 +372,8 @@ private:
 
 } // namespace
 
-FailureOr<Program> lowerToProgram(ModuleOp module, const LowerOptions &options) { return Lowering(module, options).lower(); }
+FailureOr<Program> lowerToProgram(ModuleOp module, const LowerOptions &options) {
+  return Lowering(module, options).lower();
+}
 
 } // namespace cnn::cpu

@@ -1,5 +1,5 @@
-// From a planned module to the program that package emission takes (codegen/Program.h): a step or several for each group, the
-// kernels of every instruction set, and where everything lies. Groups of the same structure share kernels.
+// From a planned module to the program that package emission takes (codegen/Program.h): a step or several for each
+// group, the kernels of every instruction set, and where everything lies. Groups of the same structure share kernels.
 #pragma once
 
 #include "codegen/Program.h"
@@ -13,7 +13,8 @@ struct LowerOptions {
   std::string name;
   /// Instruction sets to emit, of those that groups have schedules for; empty: all of them.
   std::vector<std::string> isas;
-  /// Gives the value of a state variable, of the shape of its type, and reports its own errors; asked while weights are streamed.
+  /// Gives the value of a state variable, of the shape of its type, and reports its own errors; asked while weights are
+  /// streamed.
   std::function<llvm::FailureOr<reference::Tensor>(llvm::StringRef name, mlir::RankedTensorType type)> state;
 };
 

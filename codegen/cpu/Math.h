@@ -1,6 +1,7 @@
-// Transcendental functions as vector code, since an emitted library has neither libm nor compiler-rt. Each function takes and gives
-// an f32 or a vector of any number of f32, is right for NaN, infinities and signed zeros, and takes and gives denormals as the
-// floating-point environment of the caller treats them. Errors are bounds over all floats, measured in test/unit/codegen/cpu.
+// Transcendental functions as vector code, since an emitted library has neither libm nor compiler-rt. Each function
+// takes and gives an f32 or a vector of any number of f32, is right for NaN, infinities and signed zeros, and takes and
+// gives denormals as the floating-point environment of the caller treats them. Errors are bounds over all floats,
+// measured in test/unit/codegen/cpu.
 #pragma once
 
 #include "codegen/cpu/KernelBuilder.h"

@@ -1,5 +1,5 @@
-// See Kernels.h. A work unit is a row of outputs of one block of channels. Columns whose windows lie inside the image are computed
-// four at a time; the few others clip their windows.
+// See Kernels.h. A work unit is a row of outputs of one block of channels. Columns whose windows lie inside the image
+// are computed four at a time; the few others clip their windows.
 #include "codegen/cpu/Kernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -9,8 +9,7 @@
 using namespace mlir;
 namespace cnn::cpu {
 
-template <typename Fn>
-static auto withPool(Operation *op, Fn fn) {
+template <typename Fn> static auto withPool(Operation *op, Fn fn) {
   if (auto pool = dyn_cast<MaxPoolOp>(op))
     return fn(pool);
   return fn(cast<AvgPoolOp>(op));
@@ -71,15 +70,16 @@ private:
   struct Window {
     Value from, to, counted;
   };
-  Window window(Value index, int64_t stride, int64_t before, int64_t after, int64_t kernel, int64_t extent, int64_t outputs) {
+  Window window(Value index, int64_t stride, int64_t before, int64_t after, int64_t kernel, int64_t extent,
+                int64_t outputs) {
     Value start = b.sub(b.mul(index, stride), before);
     Value end = b.add(start, kernel);
     Window w;
     w.from = before > 0 ? b.max(start, 0) : start;
     w.to = (outputs - 1) * stride - before + kernel > extent ? b.min(end, extent) : end;
-    w.counted = !countPad ? b.sub(w.to, w.from)
+    w.counted = !countPad                                                   ? b.sub(w.to, w.from)
                 : (outputs - 1) * stride - before + kernel > extent + after ? b.sub(b.min(end, extent + after), start)
-                                                                             : b.index(kernel);
+                                                                            : b.index(kernel);
     return w;
   }
 
@@ -165,6 +165,8 @@ private:
 
 } // namespace
 
-KernelInfo buildPoolKernel(KernelBuilder &b, StringRef symbol, GroupOp group) { return PoolBuilder(b, group).build(symbol); }
+KernelInfo buildPoolKernel(KernelBuilder &b, StringRef symbol, GroupOp group) {
+  return PoolBuilder(b, group).build(symbol);
+}
 
 } // namespace cnn::cpu

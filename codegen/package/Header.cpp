@@ -46,8 +46,7 @@ extern "C" {
 #define @UPPER@_WEIGHTS_HASH UINT64_C(@HASH@)
 #define @UPPER@_WEIGHTS_EMBEDDED @EMBEDDED@
 
-@SHAPES@
-enum @NAME@_status {
+@SHAPES@enum @NAME@_status {
   @UPPER@_OK = 0,
 @ERRORS@
 };

@@ -59,7 +59,8 @@ Expected<PackageResult> cnn::writePackage(const Program &program, const PackageO
   if (!linked)
     return llvm::createStringError("cannot read '" + folder->path(shared) + "': " + linked.getError().message());
 
-  if (std::error_code code = llvm::sys::fs::create_directories(options.folder))
+  if (std::error_code code =
+          llvm::sys::fs::create_directories(options.folder, /*IgnoreExisting=*/true, llvm::sys::fs::all_all))
     return llvm::createStringError("cannot create the folder '" + options.folder + "': " + code.message());
   if (!llvm::sys::fs::is_directory(options.folder))
     return llvm::createStringError("cannot create the folder '" + options.folder + "': there is a file of that name");

@@ -4,6 +4,7 @@
 #include "runtime/embedded/cnn_abi.h"
 #include "runtime/embedded/cnn_hash.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace cnn;
@@ -29,7 +30,7 @@ llvm::Expected<WeightsImage> cnn::collectWeights(const Program &program) {
   auto sink = [&](llvm::ArrayRef<char> piece) -> llvm::Error {
     if (piece.size() > total - filled)
       return llvm::createStringError("internal error: more weights than the program says");
-    std::memcpy(begin + filled, piece.data(), piece.size());
+    std::copy(piece.begin(), piece.end(), begin + filled);
     filled += piece.size();
     return llvm::Error::success();
   };

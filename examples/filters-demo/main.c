@@ -1,7 +1,6 @@
-/* Applies the filters of ../filters.cnn to a PNG of 256 x 256 pixels with the library that cnnc makes of them, and writes what
- * they give to another PNG: a column for each filter, zeros beyond the border in the first row and the picture mirrored there in
- * the second. Built by scripts/demo.sh; by hand:
- *   cnnc build examples/filters.cnn --output DIR
+/* Applies the filters of ../filters.cnn to a PNG of 256 x 256 pixels with the library that cnnc makes of them, and
+ * writes what they give to another PNG: a column for each filter, zeros beyond the border in the first row and the
+ * picture mirrored there in the second. Built by scripts/demo.sh; by hand: cnnc build examples/filters.cnn --output DIR
  *   cc -std=c99 -I DIR main.c DIR/libfilters.a -lpng -o filters-demo && ./filters-demo IN.png OUT.png */
 #include "filters.h"
 
@@ -52,7 +51,8 @@ static float *read_picture(const char *file) {
   return planes;
 }
 
-/* Copies a filter's planes into the sheet. What is negative is shown by its magnitude where `by_magnitude`, else black. */
+/* Copies a filter's planes into the sheet. What is negative is shown by its magnitude where `by_magnitude`, else black.
+ */
 static void draw(unsigned char *sheet, int row, int column, const float *planes, int by_magnitude) {
   int channel, y, x;
   for (channel = 0; channel < 3; ++channel)
@@ -62,7 +62,8 @@ static void draw(unsigned char *sheet, int row, int column, const float *planes,
         if (by_magnitude && value < 0)
           value = -value;
         value = value < 0 ? 0 : value > 255 ? 255 : value;
-        sheet[3 * ((row * kSide + y) * kSide * kFilters + column * kSide + x) + channel] = (unsigned char)(value + 0.5f);
+        sheet[3 * ((row * kSide + y) * kSide * kFilters + column * kSide + x) + channel] =
+            (unsigned char)(value + 0.5f);
       }
 }
 
@@ -116,7 +117,8 @@ int main(int argc, char **argv) {
   check(filters_session_init(session, model, &options));
   check(filters_run(session, 1, &inputs, &outputs));
 
-  printf("computed with %s\n\n%-9s %-9s %9s %9s %9s\n", filters_isa(model), "filter", "border", "smallest", "largest", "mean");
+  printf("computed with %s\n\n%-9s %-9s %9s %9s %9s\n", filters_isa(model), "filter", "border", "smallest", "largest",
+         "mean");
   for (i = 0; i < kTensors; ++i) {
     print_row(names[i % kFilters], i < kFilters ? "zeros" : "mirrored", tensors[i]);
     draw(sheet, i / kFilters, i % kFilters, tensors[i], by_magnitude[i % kFilters]);

@@ -1,19 +1,15 @@
 // What users do with a package: compile C99 and C++ against its header, link it statically and dynamically, by hand,
 // through pkg-config and CMake; two networks in one program; weights apart, and wrong ones; a forced instruction set;
 // the smoke test.
+#include "test/e2e/Shell.h"
 #include "test/unit/codegen/package/TinyProgram.h"
 
 #include "codegen/cpu/Isa.h"
 #include "codegen/package/Package.h"
-#include "runtime/host/File.h"
 
-#include "llvm/Support/FileSystem.h"
-
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <fstream>
 #include <numeric>
 
@@ -23,42 +19,22 @@ using testing::StartsWith;
 
 namespace {
 
-const std::string kC = "gcc -std=c99 -pedantic -Wall -Wextra -Werror -O1";
-const std::string kCxx = "g++ -std=c++11 -x c++ -pedantic -Wall -Wextra -Werror -O1";
-
-class Embed : public testing::Test {
+class Embed : public Shell {
 protected:
-  llvm::SmallString<64> path;
   tiny::Options tinyOptions, otherOptions;
 
   Embed() {
-    EXPECT_FALSE(llvm::sys::fs::createUniqueDirectory("cnn-e2e", path));
     otherOptions.name = "other";
     otherOptions.steps = 4;
     otherOptions.firstWeight = 2;
     otherOptions.twoOutputs = true;
   }
-  ~Embed() override { llvm::sys::fs::remove_directories(path); }
 
   void build(const tiny::Options &options, PackageOptions::Weights weights = PackageOptions::Weights::Automatic) {
     auto result = writePackage(tiny::makeProgram(options), {path.str().str(), weights});
     if (!result)
       FAIL() << llvm::toString(result.takeError());
   }
-
-  /// What a command prints, in the package's folder; both streams. `status` is its exit status.
-  std::string run(const std::string &command, int status = 0) {
-    std::string full = fmt::format("cd {} && ( {} ) 2>&1", path.str().str(), command), output;
-    FILE *pipe = popen(full.c_str(), "r");
-    for (int c; (c = fgetc(pipe)) != EOF;)
-      output += static_cast<char>(c);
-    int code = pclose(pipe);
-    EXPECT_EQ(WEXITSTATUS(code), status) << command << "\n" << output;
-    return output;
-  }
-  /// Compiles; a warning of the linker is a failure too.
-  void compile(const std::string &command) { EXPECT_EQ(run(command), ""); }
-  static std::string program(const char *name) { return std::string(CNN_SOURCE_DIR "/test/e2e/programs/") + name; }
 
   /// What programs/one.c prints.
   std::string wanted(const std::string &isa, const tiny::Options &options) {

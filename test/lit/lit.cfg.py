@@ -10,19 +10,8 @@ import re
 import shutil
 import sys
 
-import lit.formats
-import lit.Test
-
-
-class CnnTest(lit.formats.ShTest):
-    def execute(self, test, lit_config):
-        with open(test.getSourcePath(), encoding="utf-8", errors="replace") as source:
-            needs = re.findall(r"NEEDS: *(\S+)", source.read())
-        for path in needs:
-            if not os.path.exists(os.path.join(test.config.cnn_shared, path)):
-                return lit.Test.Result(lit.Test.UNSUPPORTED, f"SKIP {path} is not in {test.config.cnn_shared}")
-        return super().execute(test, lit_config)
-
+sys.path.insert(0, config.cnn_source + "/test/lit")
+from needs import CnnTest  # noqa: E402
 
 config.name = "cnnc"
 config.test_format = CnnTest(execute_external=False)

@@ -94,10 +94,10 @@ host::Result<Measurement> measure(Loaded &loaded, ArrayRef<host::Tensor> inputs,
   return result;
 }
 
-void printJson(const Program &program, const BenchOptions &options, const Measurement &measured, llvm::StringRef isa,
-               int64_t threads, double flops, double peak, double compileSeconds) {
+void printJson(llvm::StringRef name, const Program &program, const BenchOptions &options, const Measurement &measured,
+               llvm::StringRef isa, int64_t threads, double flops, double peak, double compileSeconds) {
   host::JsonWriter json;
-  json.beginObject().member("network", program.name).member("batch", options.batch).member("threads", threads);
+  json.beginObject().member("network", name.str()).member("batch", options.batch).member("threads", threads);
   json.member("isa", isa.str()).member("min_ms", measured.minimum).member("median_ms", measured.median);
   json.member("runs", measured.runs).member("gflops", flops / measured.minimum * 1e-6).member("peak_gflops", peak);
   json.member("compile_s", compileSeconds).key("groups").beginArray();
@@ -109,9 +109,9 @@ void printJson(const Program &program, const BenchOptions &options, const Measur
   llvm::outs() << json.endArray().endObject().text() << "\n";
 }
 
-void printTable(const Program &program, const BenchOptions &options, const Measurement &measured, llvm::StringRef isa,
-                int64_t threads, double flops, double peak) {
-  llvm::outs() << program.name << " on cpu (" << isa << "), " << threads << (threads == 1 ? " thread" : " threads")
+void printTable(llvm::StringRef name, const Program &program, const BenchOptions &options, const Measurement &measured,
+                llvm::StringRef isa, int64_t threads, double flops, double peak) {
+  llvm::outs() << name << " on cpu (" << isa << "), " << threads << (threads == 1 ? " thread" : " threads")
                << ", batch " << options.batch << ", " << measured.runs << " runs\n\n";
   using Align = Table::Align;
   Table table({{"group", Align::Left},
@@ -191,9 +191,10 @@ int benchCommand(ArrayRef<std::string> arguments) {
   for (const GroupInfo &group : program.groups)
     flops += static_cast<double>(group.flopsPerImage * options.batch);
   if (options.json)
-    printJson(program, options, *measured, (*loaded)->isa(), threads, flops, peak, compileSeconds);
+    printJson(networkName(*network), program, options, *measured, (*loaded)->isa(), threads, flops, peak,
+              compileSeconds);
   else
-    printTable(program, options, *measured, (*loaded)->isa(), threads, flops, peak);
+    printTable(networkName(*network), program, options, *measured, (*loaded)->isa(), threads, flops, peak);
   return 0;
 }
 

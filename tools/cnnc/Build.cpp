@@ -66,20 +66,21 @@ int buildCommand(ArrayRef<std::string> arguments) {
     return fail(toError(result.takeError()).message);
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
-  std::vector<std::string> isas;
+  llvm::SmallVector<std::string> isas;
   for (const Variant &variant : program.variants)
     isas.push_back(variant.name);
   int64_t workspace = program.workspaceBytes + program.fixedBytes;
   if (json) {
     host::JsonWriter writer;
-    writer.beginObject().member("network", program.name).array("files", result->files).array("isa", isas);
+    writer.beginObject().member("network", networkName(*network)).array("files", result->files).array("isa", isas);
     writer.member("workspace_bytes", workspace).member("weights_bytes", program.weightsBytes);
     writer.member("weights_hash", fmt::format("{:016x}", result->weightsHash));
     writer.member("weights_embedded", result->weightsEmbedded).member("compile_s", seconds.count()).endObject();
     llvm::outs() << writer.text() << "\n";
     return 0;
   }
-  llvm::outs() << program.name << " for " << llvm::join(isas, ", ") << ", " << fixed(seconds.count(), 2) << " s\n\n";
+  llvm::outs() << networkName(*network) << " for " << llvm::join(isas, ", ") << ", " << fixed(seconds.count(), 2)
+               << " s\n\n";
   Table table({{"file", Table::Align::Left}, {"size", Table::Align::Right}});
   for (const std::string &file : result->files) {
     uint64_t bytes = 0;

@@ -98,10 +98,10 @@ std::optional<int> CommandLine::parse(ArrayRef<std::string> arguments, raw_ostre
     auto [name, value] = word.drop_front(word.starts_with("--") ? 2 : 1).split('=');
     const Option *option = word.starts_with("--") ? find(name) : nullptr;
     if (!option) {
-      SmallVector<StringRef> known{"help"};
+      std::vector<std::string> known{"--help"};
       for (const Option &candidate : options)
-        known.push_back(candidate.name);
-      std::string spelt = didYouMean(name, known);
+        known.push_back("--" + candidate.name);
+      std::string spelt = didYouMean(("--" + name).str(), llvm::SmallVector<StringRef>(known.begin(), known.end()));
       return misuse("unknown option '" + word.split('=').first + "'" + spelt, errors);
     }
     if (!seen.insert(name).second && !option->repeats)

@@ -60,9 +60,10 @@ LogicalResult selectOutputs(ModuleOp network, ArrayRef<std::string> names) {
   if (failed(passes.run(network)))
     return failure();
   auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(infer.front().without_terminator())))
-    if (isOpTriviallyDead(&op))
-      op.erase();
+  SmallVector<Operation *> operations(llvm::make_pointer_range(infer.front().without_terminator()));
+  for (Operation *op : llvm::reverse(operations))
+    if (isOpTriviallyDead(op))
+      op->erase();
   llvm::BitVector unused(infer.getNumArguments());
   for (BlockArgument argument : infer.getArguments()) {
     auto state = infer.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr);
@@ -121,8 +122,11 @@ std::string addTap(ModuleOp network, StringRef path) {
   return "";
 }
 
+std::string networkName(ModuleOp network) { return network.getSymName().value_or("network").str(); }
+
 OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
   context.loadDialect<CnnDialect, func::FuncDialect, cpu::CpuDialect>();
+  context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler(printDiagnostic);
 
   NetworkRequest request;

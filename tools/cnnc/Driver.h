@@ -31,6 +31,9 @@ struct NetworkOptions {
 /// stderr.
 mlir::OwningOpRef<mlir::ModuleOp> loadNetwork(mlir::MLIRContext &context, const NetworkOptions &options);
 
+/// The network's name in the source.
+std::string networkName(mlir::ModuleOp network);
+
 /// Makes the value of the layer at `path` an output of that name. Returns what is wrong, or an empty string.
 std::string addTap(mlir::ModuleOp network, llvm::StringRef path);
 

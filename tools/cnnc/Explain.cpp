@@ -136,7 +136,7 @@ int explainCommand(ArrayRef<std::string> arguments) {
     return fail("the network cannot be compiled");
   auto run = planned->lookupSymbol<func::FuncOp>(kRunFunction);
   host::JsonWriter writer;
-  writer.beginObject().member("network", planned->getSymName().value_or("").str()).key("groups").beginArray();
+  writer.beginObject().member("network", networkName(*planned)).key("groups").beginArray();
   for (auto [index, group] : llvm::enumerate(run.getOps<GroupOp>())) {
     Explanation explanation = explain(group);
     write(writer, explanation);

@@ -197,7 +197,7 @@ int runCommand(ArrayRef<std::string> arguments) {
   }
   if (options.json) {
     host::JsonWriter json;
-    json.beginObject().member("network", network->getSymName().value_or("").str());
+    json.beginObject().member("network", networkName(*network));
     json.member("target", (*target)->describe()).key("outputs").beginArray();
     for (auto [port, tensor] : llvm::zip_equal(outputPorts, *outputs))
       json.beginObject().member("name", port.name).array("shape", tensor.shape).endObject();
@@ -215,8 +215,8 @@ int runCommand(ArrayRef<std::string> arguments) {
     llvm::outs() << json.endObject().text() << "\n";
     return 0;
   }
-  llvm::outs() << network->getSymName().value_or("network") << " on " << (*target)->describe() << ", "
-               << fixed(elapsed.count(), 1) << " ms\n\n";
+  llvm::outs() << networkName(*network) << " on " << (*target)->describe() << ", " << fixed(elapsed.count(), 1)
+               << " ms\n\n";
   printOutputs(outputPorts, *outputs);
   if (!predictions.empty())
     printPredictions(predictions, areProbabilities);

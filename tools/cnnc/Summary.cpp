@@ -29,7 +29,7 @@ std::vector<int64_t> withBatch(ArrayRef<int64_t> shape, int64_t batch) {
 
 void printJson(ModuleOp network, const NetworkSummary &summary, int64_t batch, int64_t workspace) {
   host::JsonWriter json;
-  json.beginObject().member("network", network.getSymName().value_or("").str()).member("batch", batch);
+  json.beginObject().member("network", networkName(network)).member("batch", batch);
   json.member("parameters", summary.parameters).member("trainable_parameters", summary.parameters);
   json.member("multiply_adds", summary.multiplyAdds * batch).member("workspace_bytes", workspace);
   json.key("layers").beginArray();
@@ -46,7 +46,7 @@ void printJson(ModuleOp network, const NetworkSummary &summary, int64_t batch, i
 
 void printTable(ModuleOp network, const NetworkSummary &summary, int64_t batch, int64_t workspace) {
   auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
-  llvm::outs() << network.getSymName().value_or("network") << "(";
+  llvm::outs() << networkName(network) << "(";
   llvm::interleaveComma(inputsOf(infer), llvm::outs(),
                         [](const Port &port) { llvm::outs() << port.name << ": " << typeText(port.type); });
   llvm::outs() << ") -> (";

@@ -292,13 +292,13 @@ int verifyCommand(ArrayRef<std::string> arguments) {
 
   if (json) {
     host::JsonWriter writer;
-    writer.beginObject().member("network", (*compiled)->program.name).member("isa", (*loaded)->isa());
+    writer.beginObject().member("network", networkName(*network)).member("isa", (*loaded)->isa());
     writer.member("max_abs", report.maxAbsolute).member("max_rel", report.maxRelative).member("max_ulp", report.maxUlp);
     writer.member("worst", report.worst).member("of_bound", report.maxOfBound).member("end_to_end", report.endToEnd);
     writer.member("passed", report.failures.empty()).array("failures", report.failures).endObject();
     llvm::outs() << writer.text() << "\n";
   } else {
-    printReport(report, (*compiled)->program.name, "cpu (" + (*loaded)->isa() + ")");
+    printReport(report, networkName(*network), "cpu (" + (*loaded)->isa() + ")");
   }
   return report.failures.empty() ? 0 : 1;
 }

@@ -86,7 +86,8 @@ Result<Weights> Weights::open(ModuleOp network, const WeightOptions &options) {
   if (problems == 1)
     return makeError("{}: {}", options.file, first);
   if (problems > 1)
-    return makeError("{}: {} ({} more tensors are missing or of another shape)", options.file, first, problems - 1);
+    return makeError("{}: {} ({} more {} missing or of another shape)", options.file, first, problems - 1,
+                     problems == 2 ? "tensor is" : "tensors are");
   weights.file = std::move(*file);
   for (Operation *state : states)
     weights.tensors[SymbolTable::getSymbolName(state)] = tensorFor(*weights.file, state);

@@ -107,6 +107,12 @@ func.func @f(%x: tensor<4x4xf32, #cnn.layout<outer = [0, 1], inner = [1 : 0]>>) 
 
 // -----
 
+// layout_c5
+// expected-error@+1 {{layout_c5: a layout of 2 dimensions on a tensor of rank 1}}
+func.func @f(%x: tensor<4xf32, #cnn.layout<outer = [0, 1]>>) { return }
+
+// -----
+
 // relayout_c1
 func.func @f(%x: tensor<4x4xf32>) -> tensor<4x3xf32> {
   // expected-error@+1 {{'cnn.relayout' op relayout_c1: only the layout may change, not 'tensor<4x4xf32>' to 'tensor<4x3xf32>'}}

@@ -43,7 +43,7 @@ TEST(Elaborate, RebindingReachesOutOfLoopsAndBranches) {
 
 TEST(Elaborate, BindingsOfALoopStayInside) {
   Loaded net(onPicture("for i in 0..3 { inner = i }\nx -> conv(inner, kernel = 1)"));
-  EXPECT_EQ(net.firstError(), "conv: 'channels' is an integer; 'inner' is no name that is known here");
+  EXPECT_EQ(net.firstError(), "there is no 'inner' here");
 }
 
 TEST(Elaborate, PatternsUnpack) {

@@ -181,6 +181,12 @@ TEST(Parser, LongChainsAreFine) {
   EXPECT_FALSE(Parsed("const c = [" + times("1, ", 100'000) + "]").diagnostics.hasErrors());
 }
 
+TEST(Parser, ByteOrderMarkIsSkipped) {
+  EXPECT_FALSE(Parsed("\xEF\xBB\xBF"
+                      "const c = 1\r\nconst d = 2\r\n")
+                   .diagnostics.hasErrors());
+}
+
 TEST(Parser, NumbersThatDoNotFit) {
   EXPECT_EQ(ParsedExpr("9223372036854775808").firstError(), "this integer does not fit 64 bits");
   EXPECT_EQ(ParsedExpr("1e999").firstError(), "this number is too large");

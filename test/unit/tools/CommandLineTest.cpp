@@ -15,7 +15,7 @@ struct Parsed {
   bool json = false;
 };
 
-Parsed parse(std::vector<std::string> arguments) {
+Parsed parse(const std::vector<std::string> &arguments) {
   Parsed parsed;
   cnn::CommandLine line("cnnc run", "Runs.");
   line.positional("NET", parsed.net, "the network");
@@ -78,12 +78,6 @@ TEST(CommandLine, RefusesWithTheReason) {
     EXPECT_EQ(parsed.code, 2);
     EXPECT_EQ(parsed.errors, message + kHint);
   }
-}
-
-TEST(Nearest, OffersOnlyWhatIsNear) {
-  EXPECT_EQ(cnn::nearest("sumary", {"summary", "run"}), "summary");
-  EXPECT_EQ(cnn::nearest("benhc", {"bench", "build"}), "bench");
-  EXPECT_EQ(cnn::nearest("train", {"run", "build"}), "");
 }
 
 } // namespace

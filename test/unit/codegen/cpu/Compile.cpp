@@ -41,8 +41,9 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &text, const Compil
       reference::Tensor value(type.getShape());
       // Variances are positive.
       for (double &element : value.values)
-        element = static_cast<float>(SymbolTable::getSymbolName(&op).getValue().contains("variance") ? std::abs(normal(random)) + 0.2
-                                                                                                     : normal(random));
+        element = static_cast<float>(SymbolTable::getSymbolName(&op).getValue().contains("variance")
+                                         ? std::abs(normal(random)) + 0.2
+                                         : normal(random));
       compiled->state_[SymbolTable::getSymbolName(&op).str()] = std::move(value);
     }
   PipelineOptions pipeline;
@@ -107,13 +108,17 @@ std::vector<std::vector<char>> Compiled::randomInputs(int64_t batch, unsigned se
   return inputs;
 }
 
-std::vector<std::vector<char>> Compiled::run(Loaded &loaded, int64_t batch, int threads, const std::vector<std::vector<char>> &inputs,
+std::vector<std::vector<char>> Compiled::run(Loaded &loaded, int64_t batch, int threads,
+                                             const std::vector<std::vector<char>> &inputs,
                                              std::optional<StepObserver> observer) const {
   std::vector<std::vector<char>> outputs;
+  outputs.reserve(program_.outputs.size());
   for (const TensorInfo &info : program_.outputs)
     outputs.emplace_back(imageBytes(info) * (info.batched ? batch : 1), char(0x7f));
   std::vector<const void *> from;
   std::vector<void *> to;
+  from.reserve(inputs.size());
+  to.reserve(outputs.size());
   for (const auto &bytes : inputs)
     from.push_back(bytes.data());
   for (auto &bytes : outputs)
@@ -189,7 +194,8 @@ void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vec
       lastGroup = view.step->group;
       for (auto [operand, type] : llvm::zip(info.results, group.getResultTypes())) {
         bool batched = operand.imageStride != 0;
-        fillWithNan(loaded.resolve(operand, batch), storedBytes(cast<RankedTensorType>(type), !batched), batched ? batch : 1);
+        fillWithNan(loaded.resolve(operand, batch), storedBytes(cast<RankedTensorType>(type), !batched),
+                    batched ? batch : 1);
       }
     }
     if (!view.after || !lastStep)
@@ -206,33 +212,37 @@ void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vec
       reference::Difference difference = reference::compare(*seen.tensor, (*expected)[index]);
       std::string body;
       llvm::raw_string_ostream(body) << group;
-      EXPECT_TRUE(difference.passed) << loaded.isa() << ", batch " << batch << ", group " << info.path << " (" << info.algorithm
-                                     << "), result " << index << ", element " << difference.worst << ": "
-                                     << (difference.worst < 0 ? 0.0 : seen.tensor->values[difference.worst]) << " instead of "
-                                     << (difference.worst < 0 ? 0.0 : (*expected)[index].value->values[difference.worst]) << ", "
-                                     << difference.maxOfBound << " of the bound\n" << body;
-      EXPECT_TRUE(seen.hasZeroPadding()) << loaded.isa() << ", group " << info.path << ", result " << index << "\n" << body;
+      EXPECT_TRUE(difference.passed) << loaded.isa() << ", batch " << batch << ", group " << info.path << " ("
+                                     << info.algorithm << "), result " << index << ", element " << difference.worst
+                                     << ": " << (difference.worst < 0 ? 0.0 : seen.tensor->values[difference.worst])
+                                     << " instead of "
+                                     << (difference.worst < 0 ? 0.0
+                                                              : (*expected)[index].value->values[difference.worst])
+                                     << ", " << difference.maxOfBound << " of the bound\n"
+                                     << body;
+      EXPECT_TRUE(seen.hasZeroPadding()) << loaded.isa() << ", group " << info.path << ", result " << index << "\n"
+                                         << body;
     }
   };
   run(loaded, batch, 1, inputs, StepObserver(observer));
 }
 
-void Compiled::expectSameBits(Loaded &loaded) {
-  constexpr int64_t batch = 5;
-  std::vector<std::vector<char>> inputs = randomInputs(batch, 99);
+void Compiled::expectSameBits(Loaded &loaded, const std::vector<std::vector<char>> &inputs, int64_t batch,
+                              bool placeMatters) {
   std::vector<std::vector<char>> together = run(loaded, batch, 1, inputs);
   for (int threads : {2, 3, 8})
-    EXPECT_EQ(run(loaded, batch, threads, inputs), together) << loaded.isa() << ", " << threads << " threads";
-  auto image = [](const std::vector<std::vector<char>> &tensors, ArrayRef<TensorInfo> infos, int64_t index) {
-    std::vector<std::vector<char>> result;
+    EXPECT_TRUE(run(loaded, batch, threads, inputs) == together) << loaded.isa() << ", " << threads << " threads";
+  auto imageOf = [](const std::vector<std::vector<char>> &tensors, ArrayRef<TensorInfo> infos, int64_t index) {
+    std::vector<std::vector<char>> images;
     for (auto [bytes, info] : llvm::zip(tensors, infos)) {
-      int64_t size = imageBytes(info);
-      result.emplace_back(bytes.begin() + (info.batched ? index * size : 0), bytes.begin() + (info.batched ? index * size : 0) + size);
+      auto begin = bytes.begin() + (info.batched ? index * imageBytes(info) : 0);
+      images.emplace_back(begin, begin + imageBytes(info));
     }
-    return result;
+    return images;
   };
-  for (int64_t index = 0; index < batch; ++index)
-    EXPECT_EQ(run(loaded, 1, 1, image(inputs, program_.inputs, index)), image(together, program_.outputs, index))
+  for (int64_t index = 0; index < batch && !placeMatters; ++index)
+    EXPECT_TRUE(run(loaded, 1, 1, imageOf(inputs, program_.inputs, index)) ==
+                imageOf(together, program_.outputs, index))
         << loaded.isa() << ", image " << index;
 }
 

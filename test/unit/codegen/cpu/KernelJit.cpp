@@ -10,6 +10,9 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <utility>
 
 namespace cnn::cpu {
 
@@ -80,10 +83,24 @@ int64_t countSpills(const std::string &assembly) {
   return count;
 }
 
-Floats::Floats(int64_t size, float value)
-    : owner_(static_cast<float *>(std::aligned_alloc(64, (size + 16) / 16 * 64)), [](float *p) { std::free(p); }),
-      data_(owner_.get()), size_(size) {
+Floats::Floats(int64_t size, float value) : size_(size) {
+  const int64_t page = sysconf(_SC_PAGESIZE), bytes = (size * 4 + 63) / 64 * 64;
+  pageBytes_ = (bytes + page - 1) / page * page + 2 * page;
+  void *pages = mmap(nullptr, pageBytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED || mprotect(static_cast<char *>(pages) + page, pageBytes_ - 2 * page, PROT_READ | PROT_WRITE))
+    fail("out of memory");
+  pages_ = static_cast<char *>(pages);
+  data_ = reinterpret_cast<float *>(pages_ + pageBytes_ - page - bytes);
   std::fill_n(data_, size, value);
+}
+
+Floats::Floats(Floats &&other)
+    : pages_(std::exchange(other.pages_, nullptr)), pageBytes_(other.pageBytes_), data_(other.data_),
+      size_(other.size_) {}
+
+Floats::~Floats() {
+  if (pages_)
+    munmap(pages_, pageBytes_);
 }
 
 void runKernel(KernelFunction kernel, const std::vector<char *> &buffers, const std::vector<int64_t> &imageStrides,

@@ -36,17 +36,21 @@ private:
 /// Accesses to the stack in inner loops: registers that the allocator spilled or reloaded, as text in assembly.
 int64_t countSpills(const std::string &assembly);
 
-/// f32 memory that is aligned to 64 bytes.
+/// f32 memory that is aligned to 64 bytes, between pages that no one may touch: a kernel that leaves its operands ends
+/// the test.
 class Floats {
 public:
   explicit Floats(int64_t size, float value = 0);
+  Floats(Floats &&other);
+  ~Floats();
   float *data() const { return data_; }
   int64_t size() const { return size_; }
   float &operator[](int64_t index) const { return data_[index]; }
   char *bytes() const { return reinterpret_cast<char *>(data_); }
 
 private:
-  std::unique_ptr<float[], void (*)(float *)> owner_;
+  char *pages_;
+  int64_t pageBytes_;
   float *data_;
   int64_t size_;
 };

@@ -1,5 +1,5 @@
-// The generated transcendentals against double precision: samples of all floats, neighbourhoods of the places where a formula
-// changes, and special values; as vectors on every instruction set of this machine, and as scalars.
+// The generated transcendentals against double precision: samples of all floats, neighbourhoods of the places where a
+// formula changes, and special values; as vectors on every instruction set of this machine, and as scalars.
 #include "codegen/cpu/Math.h"
 #include "test/unit/codegen/cpu/KernelJit.h"
 
@@ -22,9 +22,8 @@ struct Function {
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 const Function kFunctions[] = {
-    {"exp", buildExp, std::exp, 2},         {"log", buildLog, std::log, 2},
-    {"tanh", buildTanh, std::tanh, 4},      {"sigmoid", buildSigmoid, sigmoid, 4},
-    {"sqrt", buildSqrt, std::sqrt, 0.5001},
+    {"exp", buildExp, std::exp, 2},        {"log", buildLog, std::log, 2},         {"tanh", buildTanh, std::tanh, 4},
+    {"sigmoid", buildSigmoid, sigmoid, 4}, {"sqrt", buildSqrt, std::sqrt, 0.5001},
 };
 
 /// Distance in units of the last place of the f32 nearest to `expected`.
@@ -45,8 +44,8 @@ std::vector<float> samples() {
   for (uint64_t bits = 0; bits < uint64_t(1) << 32; bits += 4001)
     values.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
   float infinity = std::numeric_limits<float>::infinity();
-  for (float centre : {0.0f, 0.625f, -0.625f, 1.0f, -1.0f, 10.0f, 0.70710678f, 88.72284f, -87.33655f, -103.97208f, 104.0f, 89.0f,
-                       std::numeric_limits<float>::min(), std::numeric_limits<float>::denorm_min(),
+  for (float centre : {0.0f, 0.625f, -0.625f, 1.0f, -1.0f, 10.0f, 0.70710678f, 88.72284f, -87.33655f, -103.97208f,
+                       104.0f, 89.0f, std::numeric_limits<float>::min(), std::numeric_limits<float>::denorm_min(),
                        std::numeric_limits<float>::max(), infinity, -infinity}) {
     float below = centre, above = centre;
     for (int step = 0; step < 200; ++step) {
@@ -79,8 +78,8 @@ void checkFunctions(Isa isa, int64_t width) {
   });
   for (const Function &function : kFunctions) {
     std::vector<float> outputs(inputs.size());
-    runKernel(jit.lookup(function.name), {reinterpret_cast<char *>(const_cast<float *>(inputs.data())),
-                                          reinterpret_cast<char *>(outputs.data())},
+    runKernel(jit.lookup(function.name),
+              {reinterpret_cast<char *>(const_cast<float *>(inputs.data())), reinterpret_cast<char *>(outputs.data())},
               {0, 0}, 1, inputs.size() / width);
     double worst = 0, at = 0;
     for (size_t i = 0; i < inputs.size(); ++i)
@@ -88,7 +87,8 @@ void checkFunctions(Isa isa, int64_t width) {
         worst = ulps;
         at = inputs[i];
       }
-    EXPECT_LE(worst, function.ulps) << function.name << "(" << at << ") on " << isaInfo(isa).name.str() << ", width " << width;
+    EXPECT_LE(worst, function.ulps) << function.name << "(" << at << ") on " << isaInfo(isa).name.str() << ", width "
+                                    << width;
   }
 }
 

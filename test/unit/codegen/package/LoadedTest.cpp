@@ -148,7 +148,7 @@ TEST(Loaded, ObserverSeesStepsAndResolveFindsGroups) {
   EXPECT_EQ(loaded->resolve({Segment(3), 0, 0, 4}, 2).first, reinterpret_cast<char *>(x.data()));
 }
 
-TEST(Loaded, EightThreadsShareOneModel) {
+TEST(Loaded, EightThreadsCompileAndLoadAtOnce) {
   tiny::Options options;
   Program program = tiny::makeProgram(options);
   std::vector<std::thread> threads;

@@ -1,0 +1,64 @@
+// From source text to a program that runs: what cnnc builds, used from C.
+#include "test/e2e/Shell.h"
+
+#include <gmock/gmock.h>
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+namespace {
+
+class Compiled : public Shell {
+protected:
+  void build(const std::string &network, const std::string &options, const std::string &folder = "out") {
+    run(fmt::format("{} build {} {} --output {}", CNN_CNNC, network, options, folder));
+  }
+  static std::string example(const std::string &name) { return std::string(CNN_SOURCE_DIR "/examples/") + name; }
+};
+
+TEST_F(Compiled, TheExampleOfThirtyLinesNamesADigit) {
+  build(example("lenet5.cnn"), "--random-weights 1");
+  for (const char *library : {"out/liblenet5.a", "-Lout -llenet5 -Wl,-rpath,out"}) {
+    compile(fmt::format("{} {} -Iout {} -o embed", kC, example("embed/embed.c"), library));
+    EXPECT_THAT(run("./embed " + example("embed/digit.pgm")),
+                MatchesRegex("[0-9] \\(score -?[0-9.]+, on [a-z0-9]+\\)\n"));
+    EXPECT_THAT(run("./embed /nonexistent", 1), HasSubstr("a text PGM"));
+  }
+  compile(kC + " out/lenet5_smoke_test.c -Iout out/liblenet5.a -o smoke");
+  EXPECT_THAT(run("./smoke"), HasSubstr("lenet5 runs on "));
+}
+
+TEST_F(Compiled, WeightsMayLieInAFile) {
+  build(example("lenet5.cnn"), "--random-weights 1 --weights-in file --target cpu:sse");
+  compile(fmt::format("{} {} -Iout out/liblenet5.a -o embed", kC, example("embed/embed.c")));
+  EXPECT_THAT(run("./embed " + example("embed/digit.pgm"), 1), HasSubstr("the weights are not in the library"));
+  compile(kC + " out/lenet5_smoke_test.c -Iout out/liblenet5.a -o smoke");
+  EXPECT_EQ(run("./smoke out/lenet5.weights"), "lenet5 runs on sse\n");
+}
+
+TEST_F(Compiled, TwoInputsAndTwoOutputs) {
+  build(program("pair.cnn"), "");
+  compile(kC + " " + program("pair.c") + " -Iout out/libpair.a -lm -o pair");
+  EXPECT_THAT(run("./pair"), HasSubstr("right on "));
+  EXPECT_THAT(run("CNN_ISA=sse ./pair"), HasSubstr("right on sse"));
+}
+
+TEST_F(Compiled, TwoBuildsAreEqual) {
+  build(example("lenet5.cnn"), "--random-weights 1", "first");
+  build(example("lenet5.cnn"), "--random-weights 1", "second");
+  EXPECT_EQ(run("diff -r first second"), "");
+  EXPECT_EQ(run("ls first | wc -l"), "6\n");
+}
+
+TEST_F(Compiled, OnlyTheApiIsVisible) {
+  build(example("lenet5.cnn"), "--random-weights 1 --target cpu:sse");
+  const std::string names = "lenet5_(error|isa|model_bytes|model_end|model_init|run|session_(bytes|end|init|pool))";
+  for (const char *symbols : {"nm -D --defined-only out/liblenet5.so", "nm -g --defined-only out/liblenet5.a"}) {
+    EXPECT_EQ(run(fmt::format("{} | grep -cE ' T {}$'", symbols, names)), "10\n");
+    EXPECT_EQ(run(fmt::format("{} | grep -E '^[0-9a-f]+ ' | grep -vE ' T {}$'", symbols, names), 1), "");
+  }
+  EXPECT_THAT(run("readelf -d out/liblenet5.so | grep NEEDED"), HasSubstr("[libc.so.6]"));
+  EXPECT_EQ(run("readelf -d out/liblenet5.so | grep -c NEEDED"), "1\n");
+}
+
+} // namespace
