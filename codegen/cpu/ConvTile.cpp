@@ -83,7 +83,8 @@ public:
     int64_t groupBlocks = divideCeil(p.outputs / p.groups, kBlock);
     // Every tile reads the weights of its blocks again. Half a second-level cache holds them beside the images and what
     // is fetched ahead; beyond that they come from further away.
-    double groupBytes = 4.0 * blocks * kBlock * (p.channels / p.groups) * p.kernelHeight * p.kernelWidth;
+    int64_t groupChannels = p.channels / p.groups;
+    double groupBytes = 4.0 * blocks * kBlock * groupChannels * p.kernelHeight * p.kernelWidth;
     double penalty = groupBytes > kCacheBytes ? 1.15 : 1.0;
     double total = 0;
     for (auto [b, groups] : cutEvenly(groupBlocks, blocks))
@@ -130,7 +131,8 @@ private:
     const ConvProblem &p = problem;
     double products = double(pixels * blocks * info.registersPerBlock) / 2;
     double loads = double(pixels + blocks * info.registersPerBlock) / 2;
-    double reduction = double(p.channels / p.groups) * p.kernelHeight * p.kernelWidth;
+    int64_t groupChannels = p.channels / p.groups;
+    double reduction = double(groupChannels) * p.kernelHeight * p.kernelWidth;
     double overhead = (40.0 + 2.0 * pixels * blocks) / reduction;
     // Loads rarely use every slot: a mixture of the two bounds is closer to what is measured than their maximum.
     return std::max({products, loads * 1.1, 4.0}) + 0.06 * loads + overhead;
