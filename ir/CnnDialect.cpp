@@ -57,6 +57,12 @@ static LogicalResult verifyFunctionAttribute(Operation *op, NamedAttribute attri
       return op->emitError() << "'" << name << "' of " << what << " " << index << " must be a string";
     return success();
   }
+  if (name == kHyperAttr && isArgument) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!isa<StringAttr>(attribute.getValue()) || !tensor || tensor.getRank() != 0)
+      return op->emitError() << "'cnn.hyper' of argument " << index << " must be a string, on a scalar";
+    return success();
+  }
   if (name == kPreprocessAttr && isArgument) {
     if (!isa<ArrayAttr>(attribute.getValue()))
       return op->emitError() << "'cnn.preprocess' of argument " << index << " must be an array of steps";

@@ -20,6 +20,7 @@ def Cnn_Dialect : Dialect {
     | `cnn.input = "name"` | argument | a named input |
     | `cnn.output = "name"` | result | a named output |
     | `cnn.state = @path` | argument, result | a state variable as it is before, and after, the call |
+    | `cnn.hyper = "name"` | argument | a scalar that is not data, such as a learning rate |
     | `cnn.packed = i` | argument, result | the i-th value that `@prepare` computes and `@run` takes |
     | `cnn.preprocess = [...]` | input argument | what the tool does with a picture before it is the input |
   }];

@@ -72,7 +72,8 @@ int64_t multiplyAdds(mlir::Operation *op);
 
 /// Names of function argument and result attributes.
 inline constexpr llvm::StringLiteral kInputAttr = "cnn.input", kOutputAttr = "cnn.output", kStateAttr = "cnn.state",
-                                     kPackedAttr = "cnn.packed", kPreprocessAttr = "cnn.preprocess";
+                                     kPackedAttr = "cnn.packed", kPreprocessAttr = "cnn.preprocess",
+                                     kHyperAttr = "cnn.hyper";
 /// Names of the functions: the network as written, what depends on state alone, the rest.
 inline constexpr llvm::StringLiteral kInferFunction = "infer", kPrepareFunction = "prepare", kRunFunction = "run";
 } // namespace cnn

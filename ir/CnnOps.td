@@ -407,4 +407,6 @@ def Cnn_YieldOp : Cnn_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["G
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 
+include "ir/CnnTrainingOps.td"
+
 #endif

@@ -32,6 +32,16 @@ def Simplify : Cnn_Pass<"cnn-simplify"> {
   }];
 }
 
+def Differentiate : Cnn_Pass<"cnn-differentiate"> {
+  let summary = "Turns minimizations into gradients and the optimizers' steps";
+  let description = [{
+    Each `cnn.minimize`, in order, becomes the gradients of its loss by its parameters (reverse mode, one rule an operation) and
+    the optimizer's step, all ordinary operations. The optimizer's variables are declared (`cnn.slot`, and `cnn.counter` for the
+    number of the step) and become arguments and results of the function with `cnn.state`, so that the function is the step
+    (state, inputs) -> (state', losses). An operation on the way to the loss that has no gradient is an error.
+  }];
+}
+
 def FoldBatchNorm : Cnn_Pass<"cnn-fold-batch-norm"> {
   let summary = "Folds batch normalization into the convolution or dense layer before it";
   let description = [{

@@ -120,10 +120,11 @@ std::string whyNoElementOp(Operation *op) {
       return llvm::formatv("the CPU target does not compute with {0}", getElementTypeOrSelf(type));
   if (isa<ConvertOp, AddOp, SubOp, MulOp, MaxOp, MinOp>(op))
     return {};
-  if (!isa<ReluOp, TanhOp, SigmoidOp, ExpOp, LogOp, SqrtOp, AbsOp, NegOp, ClampOp, DivOp>(op))
+  if (!isa<ReluOp, TanhOp, SigmoidOp, ExpOp, LogOp, SqrtOp, AbsOp, NegOp, ClampOp, DivOp, StepOp, SoftplusOp, EluOp,
+           StopGradientOp>(op))
     return llvm::formatv("the CPU target has no code for {0}", op->getName());
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
-  if (!isa<FloatType>(element) || (isa<TanhOp, SigmoidOp, ExpOp, LogOp>(op) && !element.isF32()))
+  if (!isa<FloatType>(element) || (isa<TanhOp, SigmoidOp, ExpOp, LogOp, SoftplusOp, EluOp>(op) && !element.isF32()))
     return llvm::formatv("the CPU target does not compute {0} of {1}", op->getName(), element);
   return {};
 }
@@ -225,6 +226,20 @@ Value buildElementOp(KernelBuilder &b, Operation *op, ArrayRef<Value> operands) 
         return b.minf(constant(clamp.getMax().convertToDouble()),
                       b.maxf(constant(clamp.getMin().convertToDouble()), x));
       })
+      .Case([&](StepOp) -> Value {
+        Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, constant(0.0));
+        return arith::SelectOp::create(b, above, constant(1.0), constant(0.0));
+      })
+      .Case([&](SoftplusOp) {
+        Value tail = buildExp(b, arith::NegFOp::create(b, buildAbs(b, x)));
+        return b.addf(b.maxf(constant(0.0), x), buildLog(b, b.addf(constant(1.0), tail)));
+      })
+      .Case([&](EluOp elu) -> Value {
+        Value below = b.subf(buildExp(b, b.minf(constant(0.0), x)), constant(1.0));
+        Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, constant(0.0));
+        return arith::SelectOp::create(b, above, x, b.mulf(constant(elu.getAlpha().convertToDouble()), below));
+      })
+      .Case([&](StopGradientOp) { return x; })
       .Case([&](AddOp) { return b.addf(x, y); })
       .Case([&](SubOp) { return b.subf(x, y); })
       .Case([&](MulOp) { return b.mulf(x, y); })

@@ -54,6 +54,7 @@ private:
   FailureOr<TensorRef> moved() const;
   FailureOr<TensorRef> sumOfProducts(double length) const;
   TensorRef largestError() const;
+  template <typename Op> FailureOr<TensorRef> atLargest(Op pool) const;
   TensorRef converted(Type elementType) const;
   FailureOr<TensorRef> batchNorm(BatchNormOp norm) const;
   TensorRef softmax(int64_t axis) const;
@@ -119,6 +120,24 @@ TensorRef Rules::largestError() const {
   for (double error : operands[0].bound->values)
     largest = std::max(largest, error);
   return each([&](int64_t) { return largest; });
+}
+
+/// Sums of the values that meet in one place; where the largest element lies must be known.
+template <typename Op> FailureOr<TensorRef> Rules::atLargest(Op pool) const {
+  if (operands[0].bound)
+    return pool.emitError() << "there is no error bound for '" << op->getName() << "' of a computed input";
+  Tensor magnitude = *operands[1].value, error = *operands[1].value;
+  for (int64_t i = 0; i < magnitude.elements(); ++i) {
+    magnitude.values[i] = x(1, i);
+    error.values[i] = this->error(1, i);
+  }
+  FailureOr<TensorRef> sum = apply({operands[0].value, share(std::move(magnitude))});
+  FailureOr<TensorRef> carried = apply({operands[0].value, share(std::move(error))});
+  if (failed(sum) || failed(carried))
+    return failure();
+  double length = double(pool.getKernel()[0] * pool.getKernel()[1]);
+  return each(
+      [&](int64_t i) { return (*carried)->values[i] + length * rounding((*sum)->values[i] + (*carried)->values[i]); });
 }
 
 TensorRef Rules::converted(Type elementType) const {
@@ -233,10 +252,10 @@ FailureOr<TensorRef> Rules::bound() {
   };
   double infinity = std::numeric_limits<double>::infinity();
   return llvm::TypeSwitch<Operation *, Result>(op)
-      .Case<ReluOp, ClampOp, AbsOp, NegOp>([&](auto) -> Result { return operands[0].bound; })
-      .Case<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, PadOp, ConcatOp, ExpandGroupsOp, MaxPoolOp>(
+      .Case<ReluOp, ClampOp, AbsOp, NegOp, StopGradientOp>([&](auto) -> Result { return operands[0].bound; })
+      .Case<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, UnsliceOp, PadOp, ConcatOp, ExpandGroupsOp, MaxPoolOp>(
           [&](auto) { return moved(); })
-      .Case<ConstantOp>([&](auto) -> Result { return TensorRef(); })
+      .Case<ConstantOp, BatchSizeOp>([&](auto) -> Result { return TensorRef(); })
       .Case<RelayoutOp>([&](auto) -> Result { return operands[0].bound; })
       .Case<MaxOp, MinOp>([&](auto) -> Result {
         return exactOperands() ? TensorRef() : each([&](int64_t i) { return std::max(error(0, i), error(1, i)); });
@@ -261,6 +280,21 @@ FailureOr<TensorRef> Rules::bound() {
       })
       .Case([&](TanhOp) { return function([&](int64_t i) { return error(0, i); }); })
       .Case([&](SigmoidOp) { return function([&](int64_t i) { return error(0, i) / 4; }); })
+      // The logarithm of 1 + u and the difference e - 1 are rounded as what is near 1.
+      .Case([&](SoftplusOp) -> Result {
+        return each(
+            [&](int64_t i) { return error(0, i) + kFunctionUlps * rounding(value->values[i] + 1 + error(0, i)); });
+      })
+      .Case([&](EluOp op) -> Result {
+        double alpha = std::fabs(op.getAlpha().convertToDouble()), slope = std::max(1.0, alpha);
+        return each([&](int64_t i) {
+          double carried = slope * error(0, i);
+          return carried + kFunctionUlps * rounding(std::fabs(value->values[i]) + alpha + carried);
+        });
+      })
+      .Case([&](StepOp) -> Result {
+        return exactOperands() ? TensorRef() : each([&](int64_t i) { return x(0, i) > error(0, i) ? 0.0 : 1.0; });
+      })
       .Case([&](ExpOp) { return function([&](int64_t i) { return value->values[i] * std::expm1(error(0, i)); }); })
       .Case([&](LogOp) {
         return function([&](int64_t i) {
@@ -273,6 +307,17 @@ FailureOr<TensorRef> Rules::bound() {
         return sumOfProducts(double(elementCount(ArrayRef(operands[1].value->shape).drop_front())));
       })
       .Case([&](WinogradConv2dOp conv) -> Result { return winograd(conv); })
+      .Case([&](Conv2dTransposeOp) {
+        const Shape &weight = operands[1].value->shape;
+        return sumOfProducts(double(weight[0] * weight[2] * weight[3]));
+      })
+      .Case([&](Conv2dWeightGradOp) {
+        const Shape &gradient = operands[1].value->shape;
+        return sumOfProducts(double(gradient[0] * gradient[2] * gradient[3]));
+      })
+      .Case<PadGradOp>([&](auto) { return sumOfProducts(std::pow(3.0, double(value->rank()))); })
+      .Case([&](AvgPoolGradOp pool) { return sumOfProducts(double(pool.getKernel()[0] * pool.getKernel()[1])); })
+      .Case<MaxPoolGradOp, MaxPoolPickOp>([&](auto pool) { return atLargest(pool); })
       .Case([&](DenseOp) { return sumOfProducts(double(operands[1].value->shape[1])); })
       .Case([&](MatmulOp product) {
         return sumOfProducts(double(operands[0].value->shape[product.getTransposeLhs() ? 0 : 1]));
@@ -289,6 +334,11 @@ FailureOr<TensorRef> Rules::bound() {
       .Case([&](RandomUniformOp random) -> Result {
         double low = random.getLow().convertToDouble(), high = random.getHigh().convertToDouble();
         return each([&](int64_t) { return 3 * rounding(std::max(std::fabs(low), std::fabs(high))); });
+      })
+      .Case([&](RandomNormalOp random) -> Result {
+        // |q| < 6.4 for every word; the polynomials and the logarithm of the tails take a few roundings.
+        double largest = std::fabs(random.getMean().convertToDouble()) + 6.4 * random.getDeviation().convertToDouble();
+        return each([&](int64_t) { return kFunctionUlps * rounding(largest); });
       })
       .Default([&](Operation *) -> Result {
         return op->emitError() << "there is no error bound for '" << op->getName() << "'";

@@ -57,6 +57,69 @@ static Tensor conv2d(Conv2dOp op, const Application &at) {
   return result;
 }
 
+/// result[n, c, y*sh - top + i*dh, x*sw - left + j*dw] += weight[o, c, i, j] * input[n, o, y, x], from bias[c]
+static Tensor conv2dTranspose(Conv2dTransposeOp op, const Application &at) {
+  const Tensor &input = at.operand(0), &weight = at.operand(1);
+  ArrayRef<int64_t> strides = op.getStrides(), padding = op.getPadding(), dilations = op.getDilations();
+  int64_t channels = at.shape[1], h = at.shape[2], w = at.shape[3], groups = op.getGroups();
+  int64_t outputs = input.shape[1], rows = input.shape[2], columns = input.shape[3];
+  int64_t channelsOfGroup = weight.shape[1], kh = weight.shape[2], kw = weight.shape[3];
+  Tensor result(at.shape);
+  parallelFor(at.shape[0] * channels, at.threads, [&](int64_t plane) {
+    int64_t n = plane / channels, c = plane % channels, group = c / channelsOfGroup;
+    double *to = result.data() + plane * h * w;
+    std::fill_n(to, h * w, op.getBias() ? at.operand(2).values[c] : 0.0);
+    for (int64_t o = group * (outputs / groups); o < (group + 1) * (outputs / groups); ++o)
+      for (int64_t i = 0; i < kh; ++i)
+        for (int64_t j = 0; j < kw; ++j) {
+          double factor = weight.values[((o * channelsOfGroup + c % channelsOfGroup) * kh + i) * kw + j];
+          int64_t offset = j * dilations[1] - padding[2];
+          auto [begin, end] = inside(columns, w, strides[1], offset);
+          for (int64_t y = 0; y < rows; ++y) {
+            int64_t row = y * strides[0] - padding[0] + i * dilations[0];
+            if (row < 0 || row >= h)
+              continue;
+            const double *from = input.data() + ((n * outputs + o) * rows + y) * columns;
+            for (int64_t x = begin; x < end; ++x)
+              to[row * w + x * strides[1] + offset] += factor * from[x];
+          }
+        }
+  });
+  return result;
+}
+
+/// result[o, c, i, j] = sum over n, y, x of gradient[n, o, y, x] * input[n, c, y*sh - top + i*dh, x*sw - left + j*dw]
+static Tensor conv2dWeightGrad(Conv2dWeightGradOp op, const Application &at) {
+  const Tensor &input = at.operand(0), &gradient = at.operand(1);
+  ArrayRef<int64_t> strides = op.getStrides(), padding = op.getPadding(), dilations = op.getDilations();
+  int64_t channels = input.shape[1], h = input.shape[2], w = input.shape[3];
+  int64_t batch = input.shape[0], outputs = at.shape[0], rows = gradient.shape[2], columns = gradient.shape[3];
+  int64_t channelsOfGroup = at.shape[1], outputsOfGroup = outputs / int64_t(op.getGroups());
+  int64_t kh = at.shape[2], kw = at.shape[3];
+  Tensor result(at.shape);
+  parallelFor(outputs * channelsOfGroup, at.threads, [&](int64_t kernel) {
+    int64_t o = kernel / channelsOfGroup, c = o / outputsOfGroup * channelsOfGroup + kernel % channelsOfGroup;
+    for (int64_t i = 0; i < kh; ++i)
+      for (int64_t j = 0; j < kw; ++j) {
+        int64_t offset = j * dilations[1] - padding[2];
+        auto [begin, end] = inside(columns, w, strides[1], offset);
+        double sum = 0;
+        for (int64_t n = 0; n < batch; ++n)
+          for (int64_t y = 0; y < rows; ++y) {
+            int64_t row = y * strides[0] - padding[0] + i * dilations[0];
+            if (row < 0 || row >= h)
+              continue;
+            const double *x = input.data() + ((n * channels + c) * h + row) * w + offset;
+            const double *g = gradient.data() + ((n * outputs + o) * rows + y) * columns;
+            for (int64_t column = begin; column < end; ++column)
+              sum += g[column] * x[column * strides[1]];
+          }
+        result.values[(kernel * kh + i) * kw + j] = sum;
+      }
+  });
+  return result;
+}
+
 /// y[n, o] = bias[o] + sum over i of x[n, i] * weight[o, i]
 static Tensor dense(DenseOp op, const Application &at) {
   const Tensor &x = at.operand(0), &weight = at.operand(1);
@@ -177,6 +240,8 @@ std::optional<Tensor> evaluateContraction(const Application &at) {
   using Result = std::optional<Tensor>;
   return llvm::TypeSwitch<Operation *, Result>(at.op)
       .Case([&](Conv2dOp op) -> Result { return conv2d(op, at); })
+      .Case([&](Conv2dTransposeOp op) -> Result { return conv2dTranspose(op, at); })
+      .Case([&](Conv2dWeightGradOp op) -> Result { return conv2dWeightGrad(op, at); })
       .Case([&](DenseOp op) -> Result { return dense(op, at); })
       .Case([&](MatmulOp op) -> Result { return matmul(op, at); })
       .Case([&](WinogradWeightsOp) -> Result { return winogradWeights(at); })

@@ -14,6 +14,10 @@ namespace cnn::reference {
 static double larger(double x, double y) { return x > y || std::isnan(x) ? x : y; }
 static double smaller(double x, double y) { return x < y || std::isnan(x) ? x : y; }
 
+static double softplus(double x) {
+  return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
+}
+
 template <typename Fn> static Tensor map(const Application &at, Fn fn) {
   Tensor result(at.shape);
   const Tensor &x = at.operand(0);
@@ -48,6 +52,13 @@ std::optional<Tensor> evaluateElementwise(const Application &at) {
         double low = op.getMin().convertToDouble(), high = op.getMax().convertToDouble();
         return map(at, [=](double x) { return x < low ? low : x > high ? high : x; });
       })
+      .Case([&](StepOp) -> Result { return map(at, [](double x) { return x > 0 ? 1 : 0; }); })
+      .Case([&](SoftplusOp) -> Result { return map(at, softplus); })
+      .Case([&](EluOp op) -> Result {
+        double alpha = op.getAlpha().convertToDouble();
+        return map(at, [=](double x) { return x > 0 ? x : alpha * std::expm1(x); });
+      })
+      .Case([&](StopGradientOp) -> Result { return at.operand(0); })
       .Case([&](ConvertOp) -> Result { return map(at, [=](double x) { return roundTo(element, x); }); })
       .Case([&](AddOp) -> Result { return zip(at, [](double x, double y) { return x + y; }); })
       .Case([&](SubOp) -> Result { return zip(at, [](double x, double y) { return x - y; }); })

@@ -1,4 +1,5 @@
-// Operations that move elements: each result element is one input element, or a constant.
+// Operations that move elements: each result element is one input element, a constant, or, where elements move to the
+// same place, their sum.
 #include "ir/reference/Operations.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -71,6 +72,11 @@ static Tensor slice(SliceOp op, const Application &at) {
   return gather(at.shape, at.operand(0), tables);
 }
 
+/// The index of the element that a mirrored border shows at index i - low of an axis.
+static int64_t mirrored(int64_t index, int64_t extent) {
+  return index < 0 ? -index : index >= extent ? 2 * (extent - 1) - index : index;
+}
+
 static Tensor pad(PadOp op, const Application &at) {
   const Tensor &input = at.operand(0);
   Shape strides = rowMajorStrides(input.shape);
@@ -80,12 +86,48 @@ static Tensor pad(PadOp op, const Application &at) {
     for (int64_t i = 0; i < extent; ++i) {
       int64_t from = i - low;
       if (op.getMode() == PadMode::Reflect)
-        from = from < 0 ? -from : from >= inner ? 2 * (inner - 1) - from : from;
+        from = mirrored(from, inner);
       table[i] = from < 0 || from >= inner ? kOutside : from * stride;
     }
     tables.push_back(std::move(table));
   }
   return gather(at.shape, input, tables, op.getValue().convertToDouble());
+}
+
+/// result[sum of tables[k][ik]] += input[i0, .., in]
+static Tensor scatter(const Shape &shape, const Tensor &input, ArrayRef<AxisTable> tables) {
+  Tensor result(shape);
+  const double *in = input.data();
+  auto walk = [&](auto &&self, size_t axis, int64_t offset) -> void {
+    if (axis == tables.size()) {
+      result.values[offset] += *in++;
+      return;
+    }
+    for (int64_t step : tables[axis])
+      self(self, axis + 1, offset + step);
+  };
+  walk(walk, 0, 0);
+  return result;
+}
+
+static Tensor unslice(UnsliceOp op, const Application &at) {
+  Shape strides = rowMajorStrides(at.shape);
+  std::vector<AxisTable> tables;
+  for (auto [extent, start, step, stride] : llvm::zip(at.operand(0).shape, op.getStarts(), op.getSteps(), strides))
+    tables.push_back(along(extent, start, step, stride));
+  return scatter(at.shape, at.operand(0), tables);
+}
+
+static Tensor padGrad(PadGradOp op, const Application &at) {
+  Shape strides = rowMajorStrides(at.shape);
+  std::vector<AxisTable> tables;
+  for (auto [extent, inner, low, stride] : llvm::zip(at.operand(0).shape, at.shape, op.getLow(), strides)) {
+    AxisTable table(extent);
+    for (int64_t i = 0; i < extent; ++i)
+      table[i] = mirrored(i - low, inner) * stride;
+    tables.push_back(std::move(table));
+  }
+  return scatter(at.shape, at.operand(0), tables);
 }
 
 static Tensor concat(ConcatOp op, const Application &at) {
@@ -122,6 +164,9 @@ std::optional<Tensor> evaluateShape(const Application &at) {
       .Case([&](TransposeOp op) -> Result { return transpose(op, at); })
       .Case([&](SliceOp op) -> Result { return slice(op, at); })
       .Case([&](PadOp op) -> Result { return pad(op, at); })
+      .Case([&](BatchSizeOp) -> Result { return Tensor(Shape{}, {double(at.operand(0).shape[0])}); })
+      .Case([&](UnsliceOp op) -> Result { return unslice(op, at); })
+      .Case([&](PadGradOp op) -> Result { return padGrad(op, at); })
       .Case([&](ConcatOp op) -> Result { return concat(op, at); })
       .Case([&](ExpandGroupsOp op) -> Result { return expandGroups(op, at); })
       .Default(Result());

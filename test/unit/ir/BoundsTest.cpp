@@ -143,6 +143,9 @@ TEST(Bounds, PropagateThroughEveryOperation) {
       {"exp", "", [](float x) { return std::exp(x); }},
       {"abs", "", [](float x) { return std::fabs(x); }},
       {"neg", "", [](float x) { return -x; }},
+      {"softplus", "", [](float x) { return std::max(x, 0.0f) + std::log(1 + std::exp(-std::fabs(x))); }},
+      {"elu", "{alpha = 0.5 : f64}", [](float x) { return x > 0 ? x : 0.5f * (std::exp(x) - 1); }},
+      {"stop_gradient", "", [](float x) { return x; }},
   };
   test::Random random(3);
   Tensor x = random.tensor({1000}, -8, 8), y = random.tensor({1000}, 1, 3);

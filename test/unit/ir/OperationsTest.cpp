@@ -24,6 +24,10 @@ TEST(Elementwise, Unary) {
   unary("sqrt", "", {4, 2, -1}, {2, 1.4142135623730951, nan_});
   unary("abs", "", {-4, 2, nan_}, {4, 2, nan_});
   unary("neg", "", {-4, 2}, {4, -2});
+  unary("step", "", {-1, 0, 2, nan_, inf_}, {0, 0, 1, 0, 1});
+  unary("softplus", "", {0, 2, -50, 800, nan_, -inf_}, {0.6931471805599453, 2.1269280110429727, 1.9287498479639178e-22, 800, nan_, 0});
+  unary("elu", "alpha = 0.5 : f64", {2, 0, -1, -inf_, nan_}, {2, 0, -0.3160602794142788, -0.5, nan_});
+  unary("stop_gradient", "", {-4, nan_}, {-4, nan_});
 }
 
 static void binary(const std::string &name, std::vector<double> x, std::vector<double> y,

@@ -138,7 +138,7 @@ void check(const std::string &text, const std::string &algorithm, bool placeMatt
 class CompiledOps : public ::testing::TestWithParam<unsigned> {};
 
 Value activation(Network &n, Value x) {
-  switch (n.pick(0, 6)) {
+  switch (n.pick(0, 10)) {
   case 0:
     return n.make<ReluOp>(x, StringAttr());
   case 1:
@@ -151,6 +151,14 @@ Value activation(Network &n, Value x) {
     return n.make<AbsOp>(x, StringAttr());
   case 5:
     return n.make<NegOp>(x, StringAttr());
+  case 6:
+    return n.make<SoftplusOp>(x, StringAttr());
+  case 7:
+    return n.make<EluOp>(x, APFloat(0.5), StringAttr());
+  case 8:
+    return n.make<StepOp>(x, StringAttr());
+  case 9:
+    return n.make<StopGradientOp>(x, StringAttr());
   default:
     return x;
   }
