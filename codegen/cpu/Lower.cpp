@@ -4,6 +4,7 @@
 #include "codegen/cpu/GroupKernels.h"
 #include "codegen/cpu/ToLLVM.h"
 #include "ir/reference/Prepare.h"
+#include "passes/TargetModel.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -46,7 +47,7 @@ public:
     program.name = options.name.empty() ? identifier(module.getName().value_or("network")) : options.name;
     program.workspaceBytes = plannedBytes("cnn.workspace_bytes");
     program.fixedBytes = plannedBytes("cnn.fixed_bytes");
-    if (failed(lowerInputs()) || failed(lowerPacked()) || failed(lowerGroups()) || failed(lowerOutputs()) ||
+    if (failed(lowerInputs()) || failed(lowerHyper()) || failed(lowerState()) || failed(lowerPacked()) || failed(lowerGroups()) || failed(lowerOutputs()) ||
         failed(lowerKernels()))
       return failure();
     return std::move(program);
@@ -56,15 +57,15 @@ private:
   //===-- Memory
   //---------------------------------------------------------------------------------------------------------===//
 
-  FailureOr<TensorInfo> tensorInfo(Type type, StringRef name) {
-    auto tensor = cast<RankedTensorType>(type);
+  FailureOr<TensorInfo> tensorInfo(Value value, StringRef name) {
+    auto tensor = cast<RankedTensorType>(value.getType());
     std::optional<host::DType> dtype = dtypeOf(tensor.getElementType());
-    if (!dtype || getLayout(type))
-      return run.emitError() << "'" << name << "' cannot be an input or output of a library: " << type;
+    if (!dtype || getLayout(tensor))
+      return run.emitError() << "'" << name << "' cannot be an input or output of a library: " << tensor;
     TensorInfo info;
     info.name = name.str();
     info.dtype = *dtype;
-    info.batched = tensor.getRank() > 0;
+    info.batched = isPerImage(value);
     info.shape.assign(tensor.getShape().begin() + info.batched, tensor.getShape().end());
     if (info.batched && !tensor.isDynamicDim(0)) {
       if (program.batch != 0 && program.batch != tensor.getDimSize(0))
@@ -80,7 +81,7 @@ private:
       auto name = run.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kInputAttr);
       if (!name)
         continue;
-      FailureOr<TensorInfo> info = tensorInfo(argument.getType(), name);
+      FailureOr<TensorInfo> info = tensorInfo(argument, name);
       if (failed(info))
         return failure();
       Operand operand{Segment::Input, static_cast<int64_t>(program.inputs.size()), 0, 0};
@@ -88,6 +89,46 @@ private:
           info->batched ? storedBytes(cast<RankedTensorType>(argument.getType()), /*whole=*/false) : 0;
       places[argument] = operand;
       program.inputs.push_back(*std::move(info));
+    }
+    return success();
+  }
+
+  /// The hyperparameters of a step are further inputs, without a batch.
+  LogicalResult lowerHyper() {
+    for (BlockArgument argument : run.getArguments()) {
+      auto name = run.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kHyperAttr);
+      if (!name)
+        continue;
+      FailureOr<TensorInfo> info = tensorInfo(argument, name);
+      if (failed(info))
+        return failure();
+      places[argument] = Operand{Segment::Input, static_cast<int64_t>(program.inputs.size()), 0, 0};
+      program.inputs.push_back(*std::move(info));
+    }
+    return success();
+  }
+
+  LogicalResult lowerState() {
+    SymbolTable symbols(module);
+    for (BlockArgument argument : run.getArguments()) {
+      auto symbol = run.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr);
+      if (!symbol)
+        continue;
+      auto type = cast<RankedTensorType>(argument.getType());
+      std::optional<host::DType> dtype = dtypeOf(type.getElementType());
+      Operation *declaration = symbols.lookup(symbol.getValue());
+      if (!dtype || !declaration || getLayout(type))
+        return run.emitError() << symbol << " cannot be the state of a library: " << type;
+      StateVariable variable;
+      variable.name = symbol.getValue().str();
+      variable.kind = declaration->getName().stripDialect().str();
+      variable.dtype = *dtype;
+      variable.shape.assign(type.getShape().begin(), type.getShape().end());
+      variable.offset = program.stateBytes;
+      variable.bytes = storedBytes(type, /*whole=*/true);
+      places[argument] = Operand{Segment::State, variable.offset, 0, 0};
+      program.stateBytes += llvm::alignTo(variable.bytes, kAlignment);
+      program.state.push_back(std::move(variable));
     }
     return success();
   }
@@ -171,14 +212,15 @@ private:
     return bytes ? bytes.getInt() : 0;
   }
 
-  FailureOr<Operand> operandOf(GroupOp group, PlacementAttr placement, RankedTensorType type) {
+  FailureOr<Operand> operandOf(GroupOp group, PlacementAttr placement, RankedTensorType type, bool isBatched) {
     Operand operand{placement.getSegment(), placement.getOffset(), placement.getSlice(), placement.getImageStride()};
     switch (placement.getSegment()) {
     case Segment::Workspace:
     case Segment::Fixed:
+    case Segment::State:
       return operand;
     case Segment::Output:
-      operand.imageStride = type.getRank() > 0 ? storedBytes(type, /*whole=*/false) : 0;
+      operand.imageStride = isBatched ? storedBytes(type, /*whole=*/false) : 0;
       return operand;
     default:
       return group.emitError() << "a result cannot lie in " << placement;
@@ -225,7 +267,8 @@ private:
       return group.emitError() << "has no memory plan";
     for (auto [index, result] : llvm::enumerate(group.getResults())) {
       FailureOr<Operand> place =
-          operandOf(group, cast<PlacementAttr>(placements[index]), cast<RankedTensorType>(result.getType()));
+          operandOf(group, cast<PlacementAttr>(placements[index]), cast<RankedTensorType>(result.getType()),
+                    isPerImage(result));
       if (failed(place))
         return failure();
       places[result] = *place;
@@ -234,7 +277,7 @@ private:
     if (group.getElided())
       return success();
     if (placements.size() > results) {
-      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[results]), RankedTensorType());
+      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[results]), RankedTensorType(), /*isBatched=*/true);
       if (failed(place))
         return failure();
       lowered.scratch = *place;
@@ -266,14 +309,18 @@ private:
 
   LogicalResult lowerOutputs() {
     Operation *end = run.getBody().front().getTerminator();
+    int64_t outputs = 0;
     for (auto [index, value] : llvm::enumerate(end->getOperands())) {
+      if (run.getResultAttr(index, kStateAttr))
+        continue;
+      int64_t number = outputs++;
       auto name = run.getResultAttrOfType<StringAttr>(index, kOutputAttr);
-      FailureOr<TensorInfo> info = tensorInfo(value.getType(), name ? name.getValue() : "output");
+      FailureOr<TensorInfo> info = tensorInfo(value, name ? name.getValue() : "output");
       if (failed(info))
         return failure();
       auto place = places.find(value);
       if (place == places.end() || place->second.segment != Segment::Output ||
-          place->second.offset != static_cast<int64_t>(index))
+          place->second.offset != number)
         return run.emitError() << "output '" << info->name << "' is not planned to lie where the caller wants it";
       program.outputs.push_back(*std::move(info));
     }
@@ -303,7 +350,7 @@ private:
   }
 
   LogicalResult lowerKernels(Isa isa) {
-    OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc());
+    OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc(), isaInfo(isa).name);
     KernelBuilder builder(*kernels, isa, module.getLoc());
     llvm::StringMap<SmallVector<GroupKernel>> known;
     llvm::StringMap<int> symbols;
@@ -346,11 +393,14 @@ private:
         KernelUse use;
         use.symbol = kernel.info.symbol;
         use.unitsPerImage = kernel.info.unitsPerImage;
+        use.fixedUnits = kernel.info.fixedUnits;
         program.steps[step++].kernels.push_back(std::move(use));
         program.scratchBytes =
             std::max<int64_t>(program.scratchBytes, llvm::alignTo(kernel.info.scratchBytes, kAlignment));
       }
     }
+    if (options.onKernels)
+      options.onKernels(*kernels);
     Variant variant;
     variant.name = isaInfo(isa).name.str();
     variant.targetCpu = isaInfo(isa).targetCpu.str();

@@ -16,6 +16,9 @@ struct LowerOptions {
   /// Gives the value of a state variable, of the shape of its type, and reports its own errors; asked while weights are
   /// streamed.
   std::function<llvm::FailureOr<reference::Tensor>(llvm::StringRef name, mlir::RankedTensorType type)> state;
+  /// Is shown the kernels of each instruction set, a module that bears its name, before they become LLVM IR; may be
+  /// null.
+  std::function<void(mlir::ModuleOp kernels)> onKernels;
 };
 
 /// Lowers `module`, which has passed every stage up to plan; it must outlive the program. Reports its own errors.

@@ -49,6 +49,7 @@ host::Result<std::unique_ptr<Compiled>> compile(ModuleOp network, const Weights 
   cpu::LowerOptions lower;
   for (cpu::Isa isa : options.isas)
     lower.isas.push_back(cpu::isaInfo(isa).name.str());
+  lower.onKernels = options.onKernels;
   if (weights)
     lower.state = [weights](StringRef name, RankedTensorType type) { return (*weights)(name, type); };
   // A name such as 'xor' is none in C++.

@@ -19,6 +19,8 @@ struct CompileOptions {
   bool exact = false;
   /// A memory plan that gives every result memory of its own.
   bool keepBuffers = false;
+  /// Is shown the kernels of each instruction set before they become LLVM IR (codegen/cpu/Lower.h); may be null.
+  std::function<void(mlir::ModuleOp kernels)> onKernels = nullptr;
 };
 
 /// A network after the last pass and what it was lowered to.

@@ -10,6 +10,7 @@
 #include "llvm/Support/Process.h"
 
 #include <cstdlib>
+#include <tuple>
 
 using namespace mlir;
 
@@ -124,18 +125,20 @@ std::string addTap(ModuleOp network, StringRef path) {
 
 std::string networkName(ModuleOp network) { return network.getSymName().value_or("network").str(); }
 
+std::pair<std::string, std::string> splitNet(StringRef net) {
+  size_t colon = net.rfind(':');
+  if (colon == StringRef::npos || llvm::sys::fs::exists(net))
+    return {net.str(), ""};
+  return {net.take_front(colon).str(), net.drop_front(colon + 1).str()};
+}
+
 OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
   context.loadDialect<CnnDialect, func::FuncDialect, cpu::CpuDialect>();
   context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler(printDiagnostic);
 
   NetworkRequest request;
-  request.path = options.net;
-  // The last ':' stands before the network's name, unless the whole is a file.
-  if (size_t colon = options.net.rfind(':'); colon != std::string::npos && !llvm::sys::fs::exists(options.net)) {
-    request.path = options.net.substr(0, colon);
-    request.network = options.net.substr(colon + 1);
-  }
+  std::tie(request.path, request.network) = splitNet(options.net);
   for (const std::string &text : options.shapes) {
     std::pair<std::string, std::vector<int64_t>> shape;
     if (!parseShape(text, shape)) {

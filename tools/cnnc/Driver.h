@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cnn {
@@ -26,6 +27,10 @@ struct NetworkOptions {
 
   void declare(CommandLine &line);
 };
+
+/// `FILE` or `FILE:NAME`, the name being empty where there is none. The last ':' stands before it, unless the whole is
+/// a file.
+std::pair<std::string, std::string> splitNet(llvm::StringRef net);
 
 /// Loads and elaborates the network into `context`, which gets every dialect of the compiler. Null after a message on
 /// stderr.

@@ -1,11 +1,13 @@
-// `cnnc emit`: the network after a stage of the compiler, or as LLVM IR, assembly or an object file.
+// `cnnc emit`: the syntax tree, the network after a stage of the compiler, its kernels, or what LLVM makes of them.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
 #include "tools/cnnc/Driver.h"
 #include "tools/cnnc/Target.h"
 
 #include "codegen/package/MachineCode.h"
+#include "frontend/AstPrinter.h"
 #include "frontend/Diagnostics.h"
+#include "frontend/Parser.h"
 #include "passes/Pipeline.h"
 #include "runtime/host/File.h"
 
@@ -16,41 +18,85 @@ using namespace mlir;
 namespace cnn {
 namespace {
 
-struct CodeFormat {
-  StringRef name;
-  CodeStage stage;
-};
-constexpr CodeFormat kCodeFormats[] = {
-    {"llvm", CodeStage::LlvmIr}, {"asm", CodeStage::Assembly}, {"obj", CodeStage::Object}};
+enum class Form { Tree, Network, Kernels, LlvmIr, Assembly, Object };
 
-std::vector<StringRef> stageNames() {
-  std::vector<StringRef> names(pipelineStages().begin(), pipelineStages().end());
-  for (const CodeFormat &format : kCodeFormats)
-    names.push_back(format.name);
-  return names;
+struct Stage {
+  StringRef name;
+  Form form;
+};
+
+/// Everything that `--stage` takes, in the order of the compiler.
+std::vector<Stage> allStages() {
+  std::vector<Stage> stages = {{"parse", Form::Tree}};
+  for (StringRef name : pipelineStages())
+    stages.push_back({name, Form::Network});
+  llvm::append_range(stages, std::initializer_list<Stage>{{"lower", Form::Kernels},
+                                                          {"llvm", Form::LlvmIr},
+                                                          {"assembly", Form::Assembly},
+                                                          {"asm", Form::Assembly},
+                                                          {"object", Form::Object},
+                                                          {"obj", Form::Object}});
+  return stages;
 }
 
-/// The text or the bytes of the stage.
-host::Result<std::string> render(ModuleOp network, StringRef stage, const CompileOptions &options) {
+/// The syntax tree of the file, or of the declaration that NET names; nothing after a message on stderr.
+std::optional<std::string> syntaxTree(const NetworkOptions &options) {
+  auto [path, name] = splitNet(options.net);
+  Diagnostics diagnostics;
+  std::string text, reason;
+  llvm::raw_string_ostream stream(text);
+  if (const SourceFile *source = diagnostics.sources().load(path, reason)) {
+    std::unique_ptr<ast::File> file = parseFile(*source, diagnostics);
+    SmallVector<StringRef> names;
+    for (const auto &[known, node] : namedDeclarations(*file)) {
+      names.push_back(known);
+      if (known == name && !diagnostics.hasErrors())
+        printSyntaxTree(*node, stream);
+    }
+    if (name.empty() && !diagnostics.hasErrors())
+      printSyntaxTree(*file, stream);
+    else if (!llvm::is_contained(names, name) && !diagnostics.hasErrors())
+      diagnostics.error({}, path + " declares no '" + name + "'" + didYouMean(name, names) + "; it declares " +
+                                (names.empty() ? "nothing" : listOfNames(names, "and")));
+  } else {
+    diagnostics.error({}, "cannot read '" + path + "': " + reason);
+  }
+  if (!diagnostics.hasErrors())
+    return text;
+  diagnostics.render(llvm::errs(), useColour());
+  return std::nullopt;
+}
+
+/// The text or the bytes of a later stage.
+host::Result<std::string> render(ModuleOp network, const Stage &stage, CompileOptions options) {
   std::string text;
-  auto format = llvm::find_if(kCodeFormats, [&](const CodeFormat &format) { return format.name == stage; });
-  if (format == std::end(kCodeFormats)) {
-    OwningOpRef<ModuleOp> module = runStages(network, stage, options);
+  llvm::raw_string_ostream stream(text);
+  if (stage.form == Form::Network) {
+    OwningOpRef<ModuleOp> module = runStages(network, stage.name, options);
     if (!module)
       return host::makeError("the network cannot be compiled");
-    llvm::raw_string_ostream stream(text);
     module->print(stream);
     stream << "\n";
     return text;
   }
+  if (stage.form == Form::Kernels)
+    options.onKernels = [&](ModuleOp kernels) {
+      kernels.print(stream);
+      stream << "\n";
+    };
   auto compiled = compile(network, /*weights=*/nullptr, options);
   if (!compiled)
     return compiled.error();
+  if (stage.form == Form::Kernels)
+    return text;
+  CodeStage code = stage.form == Form::LlvmIr     ? CodeStage::LlvmIr
+                   : stage.form == Form::Assembly ? CodeStage::Assembly
+                                                  : CodeStage::Object;
   for (size_t variant = 0; variant < (*compiled)->program.variants.size(); ++variant) {
-    auto code = emitKernels((*compiled)->program, variant, format->stage);
-    if (!code)
-      return toError(code.takeError());
-    text.append(code->begin(), code->end());
+    auto bytes = emitKernels((*compiled)->program, variant, code);
+    if (!bytes)
+      return toError(bytes.takeError());
+    text.append(bytes->begin(), bytes->end());
   }
   return text;
 }
@@ -59,41 +105,54 @@ host::Result<std::string> render(ModuleOp network, StringRef stage, const Compil
 
 int emitCommand(ArrayRef<std::string> arguments) {
   NetworkOptions networkOptions;
-  std::string stage, targetText = "cpu", output;
+  std::string stageName, targetText = "cpu", output;
   bool exact = false;
-  std::vector<StringRef> names = stageNames();
+  std::vector<Stage> stages = allStages();
+  SmallVector<StringRef> names(llvm::map_range(stages, [](const Stage &stage) { return stage.name; }));
   CommandLine line("cnnc emit", "Prints the network after a stage of the compiler.");
   networkOptions.declare(line);
-  line.text("stage", "STAGE", stage, llvm::join(names, ", ") + "; required");
+  line.text("stage", "STAGE", stageName, llvm::join(names, ", ") + "; required");
   line.text("target", "TARGET", targetText, "cpu:ISA,... (the best of this machine)");
   line.text("output", "FILE", output, "write to a file instead of the standard output");
   line.flag("exact", exact, "no Winograd");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
-  if (!llvm::is_contained(names, stage))
-    return line.misuse(stage.empty() ? "'--stage' is missing: one of " + listOfNames(names)
-                                     : "there is no stage '" + stage + "'" + didYouMean(stage, names) + "; there are " +
-                                           listOfNames(names, "and"));
+  auto stage = llvm::find_if(stages, [&](const Stage &stage) { return stage.name == stageName; });
+  if (stage == stages.end())
+    return line.misuse(stageName.empty() ? "'--stage' is missing: one of " + listOfNames(names)
+                                         : "there is no stage '" + stageName + "'" + didYouMean(stageName, names) +
+                                               "; there are " + listOfNames(names, "and"));
   auto choice = TargetChoice::parse(targetText, /*all=*/false);
   if (!choice)
     return line.misuse(choice.error().message);
   if (choice->isReference)
     return line.misuse("target 'reference' has no code");
-  if (stage == "obj" && choice->isas.size() != 1)
+  if (stage->form == Form::Tree && !(networkOptions.shapes.empty() && networkOptions.outputs.empty()))
+    return line.misuse("a syntax tree is of the text alone: '--shape' and '--outputs' are for later stages");
+  if (stage->form == Form::Object && choice->isas.size() != 1)
     return line.misuse("an object file is for one instruction set: --target cpu:avx2, for one");
-  if (stage == "obj" && output.empty() && llvm::sys::Process::StandardOutIsDisplayed())
+  if (stage->form == Form::Object && output.empty() && llvm::sys::Process::StandardOutIsDisplayed())
     return line.misuse("an object file is nothing for a terminal: --output FILE");
 
-  MLIRContext context;
-  OwningOpRef<ModuleOp> network = loadNetwork(context, networkOptions);
-  if (!network)
-    return 1;
-  auto text = render(*network, stage, {llvm::to_vector(choice->isas), exact});
-  if (!text)
-    return fail(text.error().message);
+  std::string text;
+  if (stage->form == Form::Tree) {
+    auto tree = syntaxTree(networkOptions);
+    if (!tree)
+      return 1;
+    text = std::move(*tree);
+  } else {
+    MLIRContext context;
+    OwningOpRef<ModuleOp> network = loadNetwork(context, networkOptions);
+    if (!network)
+      return 1;
+    auto rendered = render(*network, *stage, {llvm::to_vector(choice->isas), exact});
+    if (!rendered)
+      return fail(rendered.error().message);
+    text = std::move(*rendered);
+  }
   if (output.empty())
-    llvm::outs() << *text;
-  else if (auto written = host::writeFile(output, std::string_view(*text)); !written)
+    llvm::outs() << text;
+  else if (auto written = host::writeFile(output, std::string_view(text)); !written)
     return fail(written.error().message);
   return 0;
 }
