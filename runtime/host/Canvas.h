@@ -9,6 +9,7 @@
 
 #include "runtime/host/Image.h"
 
+#include <span>
 #include <string_view>
 
 namespace cnn::host {

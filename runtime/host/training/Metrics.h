@@ -49,14 +49,14 @@ public:
   virtual std::vector<NamedValue> values() const = 0;
   virtual int64_t undefinedSamples() const { return 0; }
   virtual void clear() = 0;
-  /// The matrix behind figures of classes; null for others.
+  /// The matrix behind figures of classes; null where none of them needs one, or before the first batch of a network
+  /// whose number of classes was not said.
   virtual const ConfusionMatrix *confusion() const { return nullptr; }
 };
 
 struct MetricOptions {
-  int64_t classes = 0; // of what classifies; 2 where there is one score
+  int64_t classes = 0; // of what classifies, 2 where there is one score; 0: as the first batch has it
   std::vector<std::string> classNames;
-  int64_t k = 5;           // of top_k
   double peak = 1;         // of psnr: the largest value a pixel can have
   double threshold = 0;    // of single scores: 0 for logits, 0.5 for probabilities
   bool everyClass = false; // also one value a class, "recall[cat]"
@@ -70,6 +70,7 @@ struct MetricOptions {
 ///   otherwise
 ///                     the mean over classes
 ///   mean_precision, mean_recall, mean_f1, miou        the mean over classes, always
+///   confusion         no value, but a confusion matrix
 ///   psnr              10 log10(peak^2 / mean squared error) in dB over all values of all samples; infinite where equal
 ///   auc               area under the ROC curve: the chance that a sample of class 1 has a higher score than one of
 ///   class

@@ -81,7 +81,6 @@ public:
 private:
   enum class Kind { Constant, Step, Exponential, Cosine, Warmup, OneCycle, Plateau };
   double number(const char *name) const { return numbers.find(name)->second; }
-  double factorToPower(double power) const;
 
   Kind kind = Kind::Constant;
   std::map<std::string, double, std::less<>> numbers; // all of them, defaults included; epochs = 0 is the rest
