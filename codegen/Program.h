@@ -34,7 +34,7 @@ struct TensorInfo {
 };
 
 /// Where a kernel's operand lies. Image i begins at `slice + i * imageStride` from the buffer's begin, which is `offset
-/// * batch` in the workspace, `offset` in the fixed segment and the weights, and the caller's pointer for input or
+/// * batch` in the workspace, `offset` in the fixed segment, the state and the weights, and the caller's pointer for input or
 /// output number `offset`. What all images share has a stride of 0. The image stride of an input or output is the
 /// caller's where the tensor has a batch, so `imageStride` says only that it is not 0.
 struct Operand {
@@ -83,16 +83,30 @@ struct PackedWeight {
   int64_t bytes = 0;
 };
 
+/// A variable that calls keep and change: it lies in the caller's block of state, row-major.
+struct StateVariable {
+  std::string name;
+  std::string kind; ///< "param", "statistic", "slot" or "counter".
+  host::DType dtype = host::DType::F32;
+  std::vector<int64_t> shape;
+  int64_t offset = 0; ///< A multiple of 64.
+  int64_t bytes = 0;
+};
+
 using WeightSink = llvm::function_ref<llvm::Error(llvm::ArrayRef<char>)>;
 
 struct Program {
   std::string name; ///< Prefix of the library's symbols and files: a C identifier.
+  /// The hyperparameters of a step, which have no batch, are the last inputs.
   std::vector<TensorInfo> inputs, outputs;
   int64_t batch = 0; ///< The one batch that the network takes; 0: any.
 
   int64_t workspaceBytes = 0; ///< For one image; a multiple of 64.
   int64_t fixedBytes = 0;     ///< A multiple of 64.
   int64_t scratchBytes = 0;   ///< For one worker: the largest that a kernel of any variant uses.
+
+  std::vector<StateVariable> state; ///< In order of offset.
+  int64_t stateBytes = 0;           ///< A multiple of 64.
 
   std::vector<GroupInfo> groups;
   std::vector<Step> steps;

@@ -91,7 +91,8 @@ def Cnn_ReduceKindAttr : EnumAttr<Cnn_Dialect, Cnn_ReduceKind, "reduce_kind"> { 
 
 def Cnn_Segment : I32EnumAttr<"Segment", "The memory that a buffer lies in", [
   I32EnumAttrCase<"Weights", 0, "weights">, I32EnumAttrCase<"Workspace", 1, "workspace">,
-  I32EnumAttrCase<"Fixed", 2, "fixed">, I32EnumAttrCase<"Input", 3, "input">, I32EnumAttrCase<"Output", 4, "output">]> {
+  I32EnumAttrCase<"Fixed", 2, "fixed">, I32EnumAttrCase<"Input", 3, "input">, I32EnumAttrCase<"Output", 4, "output">,
+  I32EnumAttrCase<"State", 5, "state">]> {
   let cppNamespace = "::cnn";
   let genSpecializedAttr = 0;
 }
@@ -101,6 +102,7 @@ def Cnn_PlacementAttr : Cnn_Attr<"Placement", "placement"> {
   let description = [{
     `workspace`: the buffer begins at `offset * batch` and image i of it at `slice + i * image_stride` from there.
     `fixed`: `offset` in the part that does not depend on the batch. `input` and `output`: `offset` is the index.
+    `state`: `offset` in the state that a training step updates; all of the variable.
     `weights`: `offset` in the packed weights; `image_stride` is 0. `slice` is the place within an image of the whole, when
     the buffer is a part of a larger one (a concatenation in place). All in bytes.
   }];

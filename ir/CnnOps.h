@@ -41,6 +41,9 @@ inline bool isElementwise(mlir::Operation *op) { return op->hasTrait<Elementwise
 /// cnn.param, cnn.statistic, cnn.slot or cnn.counter.
 bool isState(mlir::Operation *op);
 
+/// An operation whose value depends on its path: `random_uniform` and `random_normal`.
+bool isDraw(mlir::Operation *op);
+
 /// The op's `path`, or an empty string.
 llvm::StringRef getPath(mlir::Operation *op);
 void setPath(mlir::Operation *op, llvm::StringRef path);
@@ -73,7 +76,8 @@ int64_t multiplyAdds(mlir::Operation *op);
 /// Names of function argument and result attributes.
 inline constexpr llvm::StringLiteral kInputAttr = "cnn.input", kOutputAttr = "cnn.output", kStateAttr = "cnn.state",
                                      kPackedAttr = "cnn.packed", kPreprocessAttr = "cnn.preprocess",
-                                     kHyperAttr = "cnn.hyper";
-/// Names of the functions: the network as written, what depends on state alone, the rest.
-inline constexpr llvm::StringLiteral kInferFunction = "infer", kPrepareFunction = "prepare", kRunFunction = "run";
+                                     kHyperAttr = "cnn.hyper", kClassesAttr = "cnn.classes";
+/// Names of the functions: the network as written, a training step (or an evaluation, which has the form of one) as
+/// written, what depends on state alone, the rest.
+inline constexpr llvm::StringLiteral kInferFunction = "infer", kStepFunction = "step", kPrepareFunction = "prepare", kRunFunction = "run";
 } // namespace cnn

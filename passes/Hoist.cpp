@@ -2,6 +2,7 @@
 // implementation when weights are packed, and what is computed for each image.
 //
 // Before: @infer(state and inputs). After: @prepare(state) -> packed values and @run(packed values, inputs) -> outputs.
+// The state of a training step changes from call to call, so that there is nothing to prepare: @step becomes @run.
 #include "passes/Passes.h"
 #include "passes/Simplify.h"
 
@@ -39,7 +40,7 @@ private:
 
   void findHoisted() {
     for (Operation &op : infer.getBody().front().without_terminator())
-      if (!isa<RandomUniformOp>(op) &&
+      if (!isDraw(&op) &&
           llvm::all_of(op.getResultTypes(), [](Type type) { return cast<RankedTensorType>(type).hasStaticShape(); }) &&
           llvm::all_of(op.getOperands(), [&](Value operand) { return isHoisted(operand); }))
         hoisted.insert(&op);
@@ -183,6 +184,8 @@ struct Hoist : impl::HoistBase<Hoist> {
   using Base::Base;
 
   void runOnOperation() override {
+    if (auto step = getOperation().lookupSymbol<func::FuncOp>(kStepFunction))
+      return step.setSymName(kRunFunction);
     auto infer = getOperation().lookupSymbol<func::FuncOp>(kInferFunction);
     if (!infer || infer.isDeclaration()) {
       getOperation().emitError() << "there is no function @" << kInferFunction << " to split";

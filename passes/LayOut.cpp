@@ -1,6 +1,7 @@
 // Gives the tensors between groups their layouts (Passes.td). Layouts belong to what groups exchange, so this comes
 // after fusion; weights are packed by schedule.
 #include "passes/Passes.h"
+#include "passes/StatePlan.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -46,6 +47,8 @@ Value Layouts::copy(Value value, LayoutAttr layout, Operation *before) {
     path = producer.getPath().str();
   else if (auto name = run.getArgAttrOfType<StringAttr>(cast<BlockArgument>(value).getArgNumber(), kInputAttr))
     path = name.str();
+  else if (auto state = run.getArgAttrOfType<FlatSymbolRefAttr>(cast<BlockArgument>(value).getArgNumber(), kStateAttr))
+    path = state.getValue().str();
   else
     path = "packed";
   path += layout ? ".to_blocks" : ".to_rows";
@@ -113,8 +116,17 @@ LogicalResult Layouts::layOut(GroupOp group) {
   return success();
 }
 
-/// Outputs are row-major, each the result of a group of its own. What is copied is copied at once, so that it need not
-/// be kept.
+/// Whether the group of `value` can write it over the variable `before`: nothing reads that afterwards, and the group
+/// itself, if it reads it, does so element by element.
+static bool canReplace(BlockArgument before, Value value) {
+  auto group = value.getDefiningOp<GroupOp>();
+  return llvm::all_of(before.getUsers(), [&](Operation *user) {
+    return user == group ? !group.getAnchor() : user->isBeforeInBlock(group);
+  });
+}
+
+/// Outputs are row-major, each the result of a group of its own, and so are new values of state variables. What is
+/// copied is copied at once, so that it need not be kept.
 void Layouts::layOutOutputs() {
   Operation *terminator = run.getBody().front().getTerminator();
   llvm::DenseSet<Value> taken;
@@ -126,6 +138,11 @@ void Layouts::layOutOutputs() {
     Value value = inLayout(output.get(), LayoutAttr(), afterwards(output.get()));
     if (!value.getDefiningOp<GroupOp>() || !taken.insert(value).second)
       value = copy(value, LayoutAttr(), afterwards(value));
+    Attribute state = run.getResultAttr(output.getOperandNumber(), kStateAttr);
+    if (state && !canReplace(stateArgument(run, state), value)) {
+      taken.erase(value);
+      value = copy(value, LayoutAttr(), terminator);
+    }
     taken.insert(value);
     output.set(value);
   }

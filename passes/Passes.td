@@ -58,6 +58,7 @@ def Hoist : Cnn_Pass<"cnn-hoist"> {
     What depends on state and constants alone is computed by @prepare, whose results are the arguments `cnn.packed` of @run;
     @run takes no state. Equal values are packed once, in the order of their first use. State that nothing reads is dropped, its
     declaration too. Broadcasts and constants of one value stay in @run, which reads less that way; random draws stay.
+    A training step has no @prepare: @step becomes @run, whose arguments are inputs, hyperparameters and state.
   }];
 }
 
@@ -78,7 +79,8 @@ def LayOut : Cnn_Pass<"cnn-lay-out"> {
   let description = [{
     Each group reads and writes the layouts that the target names; a group of kind `copy` stands where a tensor is read in
     another layout than it is written, one for all readers. Inputs and outputs of the network are row-major. An output that is an
-    input, a packed value, or an output for the second time is copied, so that each output is the result of a group.
+    input, a packed value, or an output for the second time is copied, so that each output is the result of a group. So is
+    the new value of a state variable; at the end of a step, where its old value is still read after the new one is known.
   }];
   let options = [Option<"target", "target", "std::string", "\"cpu\"", "The target that is asked for layouts">];
 }
@@ -87,7 +89,8 @@ def Schedule : Cnn_Pass<"cnn-schedule"> {
   let summary = "Decides how weights are packed and how each group is computed on each instruction set";
   let description = [{
     Appends to @prepare what packs each weight for the group that reads it: `expand_groups`, `winograd_weights`, `relayout`.
-    A weight that two groups read in one packing is packed once. In a group's body a `conv2d` becomes a `winograd_conv2d`, or one
+    In a training step groups that pack stand before the first one that reads the weight. A weight that two groups read in one
+    packing is packed once. In a group's body a `conv2d` becomes a `winograd_conv2d`, or one
     with groups = 1, accordingly. Then each group gets a dictionary of schedules, one an instruction set; that they have one
     algorithm, and that each fits its group, is verified.
   }];
@@ -103,7 +106,7 @@ def PlanMemory : Cnn_Pass<"cnn-plan-memory"> {
     By image, with sizes rounded to 64 bytes: buffers whose lives don't overlap share places (the largest first, each into the
     smallest gap that holds it). Element-wise groups write over an operand that dies; the operands of a concatenation along
     channels are written into it where they are whole blocks; reshapes, and relayouts that move no byte, are views; what @run
-    returns is written to the output directly. A note says why a concatenation is not in place. The sums are attributes of
+    returns is written to the output directly, and new values of state variables over the old ones. A note says why a concatenation is not in place. The sums are attributes of
     @run: `cnn.workspace_bytes` (for one image) and `cnn.fixed_bytes`.
   }];
   let options = [Option<"keepBuffers", "keep-buffers", "bool", "false",
@@ -115,9 +118,10 @@ def VerifyStage : Cnn_Pass<"cnn-verify-stage"> {
   let description = [{
     | stage | what holds |
     | --- | --- |
-    | elaborate | One function, @infer, of `cnn` operations on tensors without layout, each with a path (constants excepted); arguments are inputs or state, results are outputs. |
+    | elaborate | One function, @infer, of `cnn` operations on tensors without layout, each with a path (constants excepted); arguments are inputs or state, results are outputs. Or @step: arguments are inputs, hyperparameters or state, results are outputs or new values of state that is an argument, each variable once. |
     | simplify | The same. |
-    | hoist | @prepare takes state alone and gives `cnn.packed` values 0, 1, ..; @run takes these and the inputs and no state; there is no `batch_norm` in @run. |
+    | differentiate | The same; there is no `minimize` and no `stop_gradient`. |
+    | hoist | @prepare takes state alone and gives `cnn.packed` values 0, 1, ..; @run takes these and the inputs and no state; there is no `batch_norm` in @run. Of a step: @run, with what held of @step. |
     | fuse | @run consists of groups and a return. |
     | layout | The same; inputs and outputs are row-major, each output is the result of a group, and each output is another one. |
     | schedule | The packed values of @prepare have the types that @run takes; every group has a schedule for the same instruction sets, of one algorithm. |

@@ -30,6 +30,13 @@ static const Stage kStages[] = {
        passes.addPass(createSelectOutputs({llvm::to_vector(options.outputs)}));
        passes.addPass(createSimplify());
      }},
+    // Steps only: the backward pass is simplified like the rest. Before hoist, since gradients are by the parameters as
+    // they are written.
+    {"differentiate", false,
+     [](OpPassManager &passes, const PipelineOptions &) {
+       passes.addPass(createDifferentiate());
+       passes.addPass(createSimplify());
+     }},
     // Batch norm is folded while weights are still operations on state; what follows is cleaned up once more, as a
     // folded
     // bias may itself be foldable. Splitting comes before fusion so that groups hold what runs for each image only.

@@ -25,7 +25,7 @@ struct PipelineOptions {
   std::function<llvm::LogicalResult(llvm::StringRef pass, mlir::ModuleOp)> afterPass;
 };
 
-/// elaborate simplify hoist fuse layout schedule plan
+/// elaborate simplify differentiate hoist fuse layout schedule plan
 llvm::ArrayRef<llvm::StringRef> pipelineStages();
 
 /// Takes an elaborated module through the stages up to `lastStage` (the last one by default), calling `after` with each

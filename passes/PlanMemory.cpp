@@ -4,6 +4,7 @@
 // operand) are first joined into buffers; then buffers whose lives don't overlap are packed into the workspace. A
 // buffer is described for one image; it begins at offset * batch and its images are a multiple of 64 bytes apart.
 #include "passes/Passes.h"
+#include "passes/StatePlan.h"
 #include "passes/TargetModel.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -32,7 +33,8 @@ struct Part {
 struct Buffer {
   int64_t bytes = 0;
   bool batched = true;
-  int output = -1; ///< Lies in this output of @run.
+  int output = -1;    ///< Lies in this output of @run.
+  int64_t state = -1; ///< Lies at this offset in the state of a step, where nothing else comes to lie.
   SmallVector<Value> members;
   int64_t offset = 0;
   int first = 0, last = 0; ///< Life, filled in before allocation.
@@ -45,7 +47,6 @@ public:
 
 private:
   void collect();
-  bool isBatched(Type type) const;
   bool isAlive(int buffer) const { return !buffers[buffer].members.empty(); }
   void join(int from, int into, int64_t slice);
   void placeView(GroupOp group);
@@ -62,7 +63,6 @@ private:
   std::vector<Buffer> buffers;
   llvm::DenseMap<Value, Part> parts;
   llvm::DenseMap<Operation *, int> scratch; ///< The buffer of a group's scratch.
-  std::optional<int64_t> staticBatch;
 };
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
@@ -99,11 +99,6 @@ bool isView(Operation *op) {
 
 } // namespace
 
-bool Planner::isBatched(Type type) const {
-  auto tensor = cast<RankedTensorType>(type);
-  return tensor.getRank() > 0 && (tensor.isDynamicDim(0) || tensor.getDimSize(0) == staticBatch);
-}
-
 void Planner::note(GroupOp group, const Twine &text) {
   SmallVector<Attribute> notes;
   if (ArrayAttr old = group.getNotesAttr())
@@ -114,10 +109,6 @@ void Planner::note(GroupOp group, const Twine &text) {
 
 /// One buffer a result, with its life; the results that @run returns lie in outputs.
 void Planner::collect() {
-  for (BlockArgument argument : run.getArguments())
-    if (run.getArgAttr(argument.getArgNumber(), kInputAttr) && typeOf(argument).getRank() > 0 &&
-        !typeOf(argument).isDynamicDim(0))
-      staticBatch = typeOf(argument).getDimSize(0);
   llvm::append_range(groups, run.getBody().front().getOps<GroupOp>());
   llvm::DenseMap<Operation *, int> indices;
   for (auto [index, group] : llvm::enumerate(groups))
@@ -127,7 +118,7 @@ void Planner::collect() {
 
   for (auto [index, group] : llvm::enumerate(groups)) {
     for (Value result : group.getResults()) {
-      bool batched = isBatched(result.getType());
+      bool batched = isPerImage(result);
       Part part;
       part.buffer = buffers.size();
       part.bytes = llvm::alignTo(storedBytes(typeOf(result), /*whole=*/!batched), kAlignment);
@@ -143,9 +134,17 @@ void Planner::collect() {
     }
   }
   // The caller's memory is aligned to elements only, so that what lies there must be row-major.
-  for (auto [number, value] : llvm::enumerate(terminator->getOperands()))
-    if (auto part = parts.find(value); part != parts.end() && buffers[part->second.buffer].output < 0)
-      buffers[part->second.buffer].output = number;
+  llvm::MapVector<Attribute, int64_t> offsets = stateOffsets(run);
+  int outputs = 0;
+  for (auto [number, value] : llvm::enumerate(terminator->getOperands())) {
+    Attribute state = run.getResultAttr(number, kStateAttr);
+    auto part = parts.find(value);
+    if (part != parts.end() && state)
+      buffers[part->second.buffer].state = offsets.lookup(state);
+    else if (part != parts.end() && buffers[part->second.buffer].output < 0)
+      buffers[part->second.buffer].output = outputs;
+    outputs += !state;
+  }
 }
 
 /// All members of `from` become members of `into`, `slice` bytes from its begin.
@@ -173,8 +172,8 @@ void Planner::placeView(GroupOp group) {
   auto operand = parts.find(group.getInputs()[0]);
   if (operand == parts.end()) {
     // A view of an input is read where the input lies, unless it is returned, or needs the alignment of blocks.
-    if (buffers[result.buffer].output < 0 && !getLayout(group.getResult(0).getType()) &&
-        !isPacked(group.getInputs()[0])) {
+    bool isReturned = buffers[result.buffer].output >= 0 || buffers[result.buffer].state >= 0;
+    if (!isReturned && !getLayout(group.getResult(0).getType()) && !isPacked(group.getInputs()[0])) {
       group.setElided(true);
       buffers[result.buffer].members.clear();
       parts.erase(group.getResult(0));
@@ -183,6 +182,8 @@ void Planner::placeView(GroupOp group) {
   }
   Buffer &from = buffers[operand->second.buffer], &to = buffers[result.buffer];
   bool inOutput = from.output >= 0 || to.output >= 0;
+  if (from.state >= 0 || to.state >= 0)
+    return;
   if (from.batched != to.batched || operand->second.bytes != result.bytes || (from.output >= 0 && to.output >= 0) ||
       (inOutput && (hasLayout(from) || hasLayout(to))))
     return;
@@ -203,6 +204,8 @@ void Planner::placeConcat(GroupOp group) {
   RankedTensorType type = typeOf(group.getResult(0));
   LayoutAttr layout = getLayout(type);
   Part result = parts[group.getResult(0)];
+  if (buffers[result.buffer].state >= 0)
+    return refuse("the result is the state of a step");
   if (concat.getAxis() != 1 || !buffers[result.buffer].batched)
     return refuse("only parts along axis 1 are contiguous in an image");
   if (layout && !layout.isChannelBlocked())
@@ -227,7 +230,7 @@ void Planner::placeConcat(GroupOp group) {
     if (layout && !last && part.getDimSize(1) % layout.tileSize(1))
       return refuse(llvm::formatv("{0} has {1} channels, which is no multiple of {2}", name, part.getDimSize(1),
                                   layout.tileSize(1)));
-    if (buffer.output >= 0)
+    if (buffer.output >= 0 || buffer.state >= 0)
       return refuse(name + " is an output of the network");
     if (place->second.slice != 0 || place->second.bytes != buffer.bytes)
       return refuse(name + " is already a part of another tensor");
@@ -265,7 +268,7 @@ void Planner::placeInPlace(GroupOp group, int index) {
       if (from.buffer == to.buffer || overlapsLater(from, index) || from.bytes != to.bytes)
         continue;
       const Buffer &source = buffers[from.buffer], &target = buffers[to.buffer];
-      if (source.output >= 0 || source.batched != target.batched)
+      if (source.output >= 0 || source.batched != target.batched || source.state >= 0 || target.state >= 0)
         continue;
       bool sourceIsWhole = from.slice == 0 && from.bytes == source.bytes;
       bool targetIsWhole = to.slice == 0 && to.bytes == target.bytes;
@@ -332,6 +335,8 @@ void Planner::write() {
       const Buffer &buffer = buffers[part.buffer];
       if (buffer.output >= 0)
         placements.push_back(PlacementAttr::get(context, Segment::Output, buffer.output, part.slice, buffer.bytes));
+      else if (buffer.state >= 0)
+        placements.push_back(PlacementAttr::get(context, Segment::State, buffer.state, 0, 0));
       else if (buffer.batched)
         placements.push_back(PlacementAttr::get(context, Segment::Workspace, buffer.offset, part.slice, buffer.bytes));
       else
@@ -373,7 +378,7 @@ void Planner::plan() {
   SmallVector<int> batched, fixed;
   for (auto [index, buffer] : llvm::enumerate(buffers)) {
     bool isScratch = llvm::is_contained(llvm::make_second_range(scratch), static_cast<int>(index));
-    if ((buffer.members.empty() && !isScratch) || buffer.output >= 0)
+    if ((buffer.members.empty() && !isScratch) || buffer.output >= 0 || buffer.state >= 0)
       continue;
     if (!isScratch) {
       buffer.first = groups.size();

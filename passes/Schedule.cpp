@@ -47,6 +47,18 @@ static StringRef pathOf(Value value) {
   return op ? getPath(op) : StringRef();
 }
 
+/// The operations that pack `value`.
+static Value applyPacking(OpBuilder &builder, Value value, const Packing &packing, int64_t groups, StringAttr path) {
+  Location loc = value.getLoc();
+  if (packing.expandGroups)
+    value = ExpandGroupsOp::create(builder, loc, value, builder.getI64IntegerAttr(groups), path);
+  if (packing.winograd)
+    value = WinogradWeightsOp::create(builder, loc, value, packing.winograd, path);
+  if (packing.layout != getLayout(value.getType()))
+    value = RelayoutOp::create(builder, loc, withLayout(value.getType(), packing.layout), value, path);
+  return value;
+}
+
 BlockArgument Packer::packed(BlockArgument argument, const Packing &packing, int64_t groups) {
   if (packing == Packing())
     return argument;
@@ -63,12 +75,7 @@ BlockArgument Packer::packed(BlockArgument argument, const Packing &packing, int
   if (path.empty())
     path = StringAttr();
   Location loc = argument.getLoc();
-  if (packing.expandGroups)
-    value = ExpandGroupsOp::create(builder, loc, value, builder.getI64IntegerAttr(groups), path);
-  if (packing.winograd)
-    value = WinogradWeightsOp::create(builder, loc, value, packing.winograd, path);
-  if (packing.layout != getLayout(value.getType()))
-    value = RelayoutOp::create(builder, loc, withLayout(value.getType(), packing.layout), value, path);
+  value = applyPacking(builder, value, packing, groups, path);
 
   int64_t number = count();
   terminator->insertOperands(number, value);
@@ -104,6 +111,55 @@ void Packer::finish() {
   prepare.setAllResultAttrs(attributes);
 }
 
+namespace {
+/// In a step, where weights change from call to call: the groups that pack what is one for all images.
+class StepPacker {
+public:
+  /// `value` packed in this way, by a group before `user`, which is the first one that reads it so.
+  Value packed(Value value, const Packing &packing, int64_t groups, GroupOp user) {
+    if (packing == Packing())
+      return value;
+    SmallVector<Packed> &versions = known[value];
+    for (const Packed &version : versions)
+      if (version.packing == packing && version.groups == groups)
+        return version.value;
+    OpBuilder builder(user);
+    std::string path = nameOf(value) + ".packed";
+    auto group = GroupOp::create(builder, value.getLoc(), TypeRange{value.getType()}, ValueRange{value}, path, "copy");
+    builder.setInsertionPointToStart(&group.getBlock());
+    Value result = applyPacking(builder, group.getBlock().getArgument(0), packing, groups, builder.getStringAttr(path));
+    YieldOp::create(builder, value.getLoc(), result);
+    group.getResult(0).setType(result.getType());
+    versions.push_back({packing, groups, group.getResult(0)});
+    return group.getResult(0);
+  }
+
+private:
+  struct Packed {
+    Packing packing;
+    int64_t groups = 1;
+    Value value;
+  };
+
+  static std::string nameOf(Value value) {
+    if (auto producer = value.getDefiningOp<GroupOp>())
+      return producer.getPath().str();
+    auto argument = cast<BlockArgument>(value);
+    auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    for (StringRef name : {kStateAttr, kInputAttr, kHyperAttr}) {
+      Attribute attribute = function.getArgAttr(argument.getArgNumber(), name);
+      if (auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(attribute))
+        return symbol.getValue().str();
+      if (auto text = dyn_cast_or_null<StringAttr>(attribute))
+        return text.str();
+    }
+    return "value";
+  }
+
+  llvm::DenseMap<Value, SmallVector<Packed>> known;
+};
+} // namespace
+
 /// Makes the body say what its kernels read: transformed weights, or an ungrouped convolution.
 static void rewriteAnchor(GroupOp group, const Packing &packing) {
   auto conv = dyn_cast_or_null<Conv2dOp>(group.getAnchor());
@@ -136,8 +192,8 @@ struct Schedule : impl::ScheduleBase<Schedule> {
     auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareFunction);
     auto run = module.lookupSymbol<func::FuncOp>(kRunFunction);
     const TargetModel *model = findTargetModel(target);
-    if (!prepare || !run || !model) {
-      module.emitError() << (model ? "there are no functions 'prepare' and 'run' to schedule: hoist makes them"
+    if (!run || !model) {
+      module.emitError() << (model ? "there is no function 'run' to schedule: hoist makes it"
                                    : "there is no target '" + target + "'");
       return signalPassFailure();
     }
@@ -151,28 +207,34 @@ struct Schedule : impl::ScheduleBase<Schedule> {
         return signalPassFailure();
       }
 
-    Packer packer(prepare, run);
-    for (GroupOp group : run.getBody().front().getOps<GroupOp>())
-      pack(group, *model, packer);
-    packer.finish();
+    std::optional<Packer> packer;
+    if (prepare)
+      packer.emplace(prepare, run);
+    StepPacker stepPacker;
+    for (GroupOp group : llvm::to_vector(run.getBody().front().getOps<GroupOp>()))
+      pack(group, *model, packer ? &*packer : nullptr, stepPacker);
+    if (packer)
+      packer->finish();
     for (GroupOp group : run.getBody().front().getOps<GroupOp>())
       if (failed(schedule(group, *model, names)))
         return signalPassFailure();
   }
 
 private:
-  void pack(GroupOp group, const TargetModel &model, Packer &packer) {
+  void pack(GroupOp group, const TargetModel &model, Packer *packer, StepPacker &stepPacker) {
     // All answers first: the target is asked about the group as it was laid out.
     SmallVector<std::pair<unsigned, Packing>> packings;
     for (auto [number, operand] : llvm::enumerate(group.getInputs()))
-      if (isPacked(operand))
+      if (packer ? isPacked(operand) : !isPerImage(operand))
         packings.emplace_back(number, model.packing(group, number, exact));
     for (const auto &[number, packing] : packings) {
       auto conv = dyn_cast_or_null<Conv2dOp>(group.getAnchor());
       int64_t groups = conv && packing.expandGroups ? conv.getGroups() : 1;
-      BlockArgument argument = packer.packed(cast<BlockArgument>(group.getInputs()[number]), packing, groups);
-      group->setOperand(number, argument);
-      group.getBlock().getArgument(number).setType(argument.getType());
+      Value value = group.getInputs()[number];
+      value = packer ? packer->packed(cast<BlockArgument>(value), packing, groups)
+                     : stepPacker.packed(value, packing, groups, group);
+      group->setOperand(number, value);
+      group.getBlock().getArgument(number).setType(value.getType());
       rewriteAnchor(group, packing);
     }
   }

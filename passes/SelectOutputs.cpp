@@ -18,6 +18,8 @@ struct SelectOutputs : impl::SelectOutputsBase<SelectOutputs> {
     if (names.empty())
       return;
     auto infer = getOperation().lookupSymbol<func::FuncOp>(kInferFunction);
+    if (!infer)
+      infer = getOperation().lookupSymbol<func::FuncOp>(kStepFunction);
     if (!infer) {
       getOperation().emitError() << "there is no function @" << kInferFunction;
       return signalPassFailure();
@@ -26,7 +28,9 @@ struct SelectOutputs : impl::SelectOutputsBase<SelectOutputs> {
     llvm::BitVector dropped(infer.getNumResults());
     for (unsigned index = 0; index < infer.getNumResults(); ++index) {
       auto name = infer.getResultAttrOfType<StringAttr>(index, kOutputAttr);
-      known.push_back(name ? name.str() : "");
+      if (!name) // The new value of a state variable.
+        continue;
+      known.push_back(name.str());
       if (!llvm::is_contained(names, known.back()))
         dropped.set(index);
     }

@@ -38,7 +38,7 @@ std::optional<double> splatOf(Value value) {
 void mergeEqual(func::FuncOp function) {
   llvm::MapVector<Operation *, StringAttr> paths;
   for (Operation &op : function.getBody().getOps())
-    if (auto path = pathOf(&op); path && !isa<RandomUniformOp>(op)) {
+    if (auto path = pathOf(&op); path && !isDraw(&op)) {
       paths[&op] = path;
       op.removeAttr("path");
     }

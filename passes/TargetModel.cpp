@@ -13,6 +13,33 @@ bool isPacked(Value value) {
   return function && function.getArgAttr(argument.getArgNumber(), kPackedAttr);
 }
 
+bool isPerImage(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getRank() == 0)
+    return false;
+  if (type.isDynamicDim(0))
+    return true;
+  Operation *owner = value.getParentBlock()->getParentOp();
+  if (auto group = dyn_cast<GroupOp>(owner)) {
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return isPerImage(group.getInputs()[argument.getArgNumber()]);
+    owner = group->getParentOp();
+  }
+  auto function = dyn_cast<func::FuncOp>(owner);
+  if (!function || isPacked(value))
+    return false;
+  bool isBatch = false;
+  for (BlockArgument argument : function.getArguments()) {
+    auto input = cast<RankedTensorType>(argument.getType());
+    if (!function.getArgAttr(argument.getArgNumber(), kInputAttr) || input.getRank() == 0)
+      continue;
+    if (input.isDynamicDim(0))
+      return false;
+    isBatch |= input.getDimSize(0) == type.getDimSize(0);
+  }
+  return isBatch;
+}
+
 namespace {
 struct Registry {
   std::mutex mutex;

@@ -67,6 +67,11 @@ public:
 /// True for an argument that `@prepare` computes (`cnn.packed`): a weight.
 bool isPacked(mlir::Value value);
 
+/// True for a value of @run, or of a group in it, that has a piece for each image; false for what is one for all
+/// images: weights, state, gradients of parameters, scalars. In a step the batch is dynamic; a network may have a
+/// static one.
+bool isPerImage(mlir::Value value);
+
 /// Makes a model known under its name; the first registration of a name counts.
 void registerTargetModel(std::unique_ptr<TargetModel> model);
 /// The model of that name, or null.

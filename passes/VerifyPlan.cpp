@@ -1,6 +1,9 @@
-// See VerifyPlan.h. Memory is a set of spaces (the workspace, the part that does not depend on the batch, each output),
-// each a map from intervals of bytes to the mark of who wrote them.
+// See VerifyPlan.h. Memory is a set of spaces (the workspace, the part that does not depend on the batch, the state,
+// each output), each a map from intervals of bytes to the mark of who wrote them.
 #include "passes/VerifyPlan.h"
+
+#include "passes/StatePlan.h"
+#include "passes/TargetModel.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -12,8 +15,8 @@ namespace cnn {
 namespace {
 
 constexpr int64_t kImages = 3;
-/// Spaces: these, and 2 + k for output k.
-constexpr int64_t kWorkspace = 0, kFixed = 1, kFirstOutput = 2;
+/// Spaces: these, and kFirstOutput + k for output k.
+constexpr int64_t kWorkspace = 0, kFixed = 1, kState = 2, kFirstOutput = 3;
 
 struct Interval {
   int64_t space, begin, end;
@@ -75,30 +78,55 @@ public:
       return run.emitError() << "a planned @" << kRunFunction << " has cnn.workspace_bytes and cnn.fixed_bytes";
     workspaceBytes = workspace.getInt();
     fixedBytes = fixed.getInt();
+    beginState();
     for (GroupOp group : run.getBody().front().getOps<GroupOp>())
       if (failed(group.getElided() ? view(group) : execute(group)))
         return failure();
+    int64_t outputs = 0;
     for (auto [index, value] : llvm::enumerate(run.getBody().front().getTerminator()->getOperands())) {
+      Attribute state = run.getResultAttr(index, kStateAttr);
+      int64_t space = state ? kState : kFirstOutput + outputs++, begin = state ? stateOffset.lookup(state) : 0;
       auto contents = values.find(value);
-      if (contents == values.end() || contents->second.images.front().space != kFirstOutput + int64_t(index) ||
-          contents->second.images.front().begin != 0)
-        return run.emitError() << "output " << index << " is not written to its place";
+      if (contents == values.end() || contents->second.images.front().space != space ||
+          contents->second.images.front().begin != begin)
+        return run.emitError() << "result " << index << " is not written to its place";
       if (!isIntact(contents->second))
-        return run.emitError() << "output " << index << " is overwritten";
+        return run.emitError() << "result " << index << " is overwritten";
     }
     return success();
   }
 
 private:
+  /// The variables of a step hold their values from before it.
+  void beginState() {
+    stateOffset = stateOffsets(run);
+    for (BlockArgument argument : run.getArguments())
+      if (Attribute state = run.getArgAttr(argument.getArgNumber(), kStateAttr)) {
+        int64_t begin = stateOffset.lookup(state);
+        Interval place{kState, begin, begin + storedBytes(cast<RankedTensorType>(argument.getType()), /*whole=*/true)};
+        spaces[kState].write(place.begin, place.end, ++lastMark);
+        values[argument] = {{place}, {{place, lastMark}}};
+      }
+  }
+
   FailureOr<SmallVector<Interval>> locate(GroupOp group, PlacementAttr place, int64_t imageBytes, int64_t allBytes) {
     int64_t slice = place.getSlice(), stride = place.getImageStride();
     auto refuse = [&](const Twine &what) -> InFlightDiagnostic { return group.emitError() << what << ": " << place; };
     if (place.getOffset() < 0 || slice < 0)
       return refuse("a place before its segment");
     switch (place.getSegment()) {
+    case Segment::State: {
+      SmallVector<Interval> images = {{kState, place.getOffset(), place.getOffset() + allBytes}};
+      if (slice != 0 ||
+          llvm::none_of(stateOffset, [&](const auto &entry) { return entry.second == place.getOffset(); }))
+        return refuse("no variable lies there");
+      return images;
+    }
     case Segment::Workspace:
     case Segment::Output: {
       bool isOutput = place.getSegment() == Segment::Output;
+      if (isOutput && allBytes) // It has no batch.
+        return SmallVector<Interval>{{kFirstOutput + place.getOffset(), slice, slice + allBytes}};
       if (slice + imageBytes > stride)
         return refuse("an image of " + Twine(imageBytes) + " bytes leaves its place");
       if (!isOutput && (place.getOffset() % 64 || stride % 64 || place.getOffset() + stride > workspaceBytes))
@@ -117,7 +145,7 @@ private:
         return refuse("a place that is not aligned or leaves the fixed segment");
       return SmallVector<Interval>{{kFixed, place.getOffset() + slice, place.getOffset() + slice + allBytes}};
     default:
-      return refuse("groups write to the workspace, the fixed segment and outputs only");
+      return refuse("groups write to the workspace, the fixed segment, state and outputs only");
     }
   }
 
@@ -127,9 +155,10 @@ private:
     auto place = places && result < places.size() ? dyn_cast<PlacementAttr>(places[result]) : PlacementAttr();
     if (!place)
       return group.emitError() << "result " << result << " has no place";
-    if (place.getSegment() == Segment::Fixed && type.getRank() > 0 && type.isDynamicDim(0))
-      return group.emitError() << "result " << result << " depends on the batch and lies in the fixed segment";
-    bool whole = type.getRank() == 0 || !type.isDynamicDim(0);
+    bool whole = !isPerImage(group.getResult(result));
+    if ((place.getSegment() == Segment::Fixed || place.getSegment() == Segment::State) && !whole)
+      return group.emitError() << "result " << result
+                               << " depends on the batch and does not lie where there are images";
     return locate(group, place, storedBytes(type, /*whole=*/false), whole ? storedBytes(type, /*whole=*/true) : 0);
   }
 
@@ -258,6 +287,7 @@ private:
   func::FuncOp run;
   int64_t workspaceBytes = 0, fixedBytes = 0, lastMark = 0;
   std::map<int64_t, Space> spaces;
+  llvm::MapVector<Attribute, int64_t> stateOffset;
   llvm::DenseMap<Value, Contents> values;
   llvm::DenseSet<Value> viewsOfArguments;
 };

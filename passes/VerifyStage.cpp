@@ -19,15 +19,15 @@ static FailureOr<func::FuncOp> functionOf(ModuleOp module, StringRef name) {
 
 /// Each argument has one of `argumentAttributes`, each result `resultAttribute`.
 static LogicalResult verifySignature(func::FuncOp function, ArrayRef<StringRef> argumentAttributes,
-                                     StringRef resultAttribute) {
+                                     ArrayRef<StringRef> resultAttributes) {
   for (unsigned index = 0; index < function.getNumArguments(); ++index)
     if (llvm::none_of(argumentAttributes, [&](StringRef name) { return bool(function.getArgAttr(index, name)); }))
       return function.emitError() << "argument " << index << " of @" << function.getName() << " has none of "
                                   << llvm::join(argumentAttributes, ", ");
   for (unsigned index = 0; index < function.getNumResults(); ++index)
-    if (!function.getResultAttr(index, resultAttribute))
+    if (llvm::none_of(resultAttributes, [&](StringRef name) { return bool(function.getResultAttr(index, name)); }))
       return function.emitError() << "result " << index << " of @" << function.getName() << " has no "
-                                  << resultAttribute;
+                                  << llvm::join(resultAttributes, " or ");
   return success();
 }
 
@@ -44,24 +44,50 @@ static LogicalResult verifyTensorLevel(func::FuncOp function) {
   return success();
 }
 
-static LogicalResult verifyElaborated(ModuleOp module) {
-  FailureOr<func::FuncOp> infer = functionOf(module, kInferFunction);
-  if (failed(infer) || failed(verifySignature(*infer, {kInputAttr, kStateAttr}, kOutputAttr)) ||
-      failed(verifyTensorLevel(*infer)))
-    return failure();
+static LogicalResult verifyOnly(ModuleOp module, func::FuncOp only) {
   for (func::FuncOp function : module.getOps<func::FuncOp>())
-    if (function != *infer)
-      return function.emitError() << "@" << function.getName() << " is a second function beside @" << kInferFunction;
-  for (Operation &op : infer->getBody().front().without_terminator())
+    if (function != only)
+      return function.emitError() << "@" << function.getName() << " is a second function beside @" << only.getName();
+  return success();
+}
+
+/// The signature of a training step, before and after it is called @run.
+static LogicalResult verifyStepSignature(func::FuncOp step) {
+  if (failed(verifySignature(step, {kInputAttr, kHyperAttr, kStateAttr}, {kOutputAttr, kStateAttr})))
+    return failure();
+  DenseSet<Attribute> arguments, results;
+  for (unsigned index = 0; index < step.getNumArguments(); ++index)
+    if (Attribute state = step.getArgAttr(index, kStateAttr); state && !arguments.insert(state).second)
+      return step.emitError() << state << " is an argument of @" << step.getName() << " twice";
+  for (unsigned index = 0; index < step.getNumResults(); ++index) {
+    Attribute state = step.getResultAttr(index, kStateAttr);
+    if (state && (!arguments.contains(state) || !results.insert(state).second))
+      return step.emitError() << state << ", which result " << index << " gives anew, must be one argument of @"
+                              << step.getName() << " and one result";
+  }
+  return success();
+}
+
+static LogicalResult verifyElaborated(ModuleOp module, bool isDifferentiated) {
+  bool isStep = bool(module.lookupSymbol<func::FuncOp>(kStepFunction));
+  FailureOr<func::FuncOp> function = functionOf(module, isStep ? kStepFunction : kInferFunction);
+  if (failed(function) || failed(verifyTensorLevel(*function)) || failed(verifyOnly(module, *function)) ||
+      failed(isStep ? verifyStepSignature(*function)
+                    : verifySignature(*function, {kInputAttr, kStateAttr}, {kOutputAttr})))
+    return failure();
+  for (Operation &op : function->getBody().front().without_terminator()) {
     if (!isa<ConstantOp>(op) && getPath(&op).empty())
       return op.emitError() << "has no path";
+    if (isDifferentiated && isa<MinimizeOp, StopGradientOp>(op))
+      return op.emitError() << "does not belong into a differentiated function";
+  }
   return success();
 }
 
 /// `cnn.packed` 0, 1, .. on the first arguments of @run and on the results of @prepare, of the same types.
 static LogicalResult verifyPacked(func::FuncOp prepare, func::FuncOp run) {
-  if (failed(verifySignature(prepare, {kStateAttr}, kPackedAttr)) ||
-      failed(verifySignature(run, {kPackedAttr, kInputAttr}, kOutputAttr)))
+  if (failed(verifySignature(prepare, {kStateAttr}, {kPackedAttr})) ||
+      failed(verifySignature(run, {kPackedAttr, kInputAttr}, {kOutputAttr})))
     return failure();
   unsigned count = prepare.getNumResults();
   for (unsigned index = 0; index < run.getNumArguments(); ++index) {
@@ -84,8 +110,8 @@ static LogicalResult verifyPacked(func::FuncOp prepare, func::FuncOp run) {
   return success();
 }
 
-static LogicalResult verifyHoisted(func::FuncOp prepare, func::FuncOp run) {
-  if (failed(verifyTensorLevel(prepare)) || failed(verifyTensorLevel(run)))
+static LogicalResult verifyHoisted(func::FuncOp run) {
+  if (failed(verifyTensorLevel(run)))
     return failure();
   for (Operation &op : run.getBody().front())
     if (isa<BatchNormOp>(op))
@@ -152,15 +178,24 @@ LogicalResult verifyStage(StringRef stage, ModuleOp module) {
                               << llvm::join(pipelineStages(), ", ");
   auto isAfter = [&](StringRef other) { return at >= llvm::find(pipelineStages(), other); };
   if (!isAfter("hoist"))
-    return verifyElaborated(module);
+    return verifyElaborated(module, isAfter("differentiate"));
 
-  FailureOr<func::FuncOp> prepare = functionOf(module, kPrepareFunction), run = functionOf(module, kRunFunction);
-  if (failed(prepare) || failed(run) || failed(verifyPacked(*prepare, *run)))
+  FailureOr<func::FuncOp> run = functionOf(module, kRunFunction);
+  if (failed(run))
     return failure();
-  if (module.lookupSymbol(kInferFunction))
-    return module.emitError() << "@" << kInferFunction << " is still there after hoist";
+  if (module.lookupSymbol(kPrepareFunction)) {
+    FailureOr<func::FuncOp> prepare = functionOf(module, kPrepareFunction);
+    if (failed(prepare) || failed(verifyPacked(*prepare, *run)) ||
+        (!isAfter("fuse") && failed(verifyTensorLevel(*prepare))))
+      return failure();
+  } else if (failed(verifyOnly(module, *run)) || failed(verifyStepSignature(*run))) {
+    return failure();
+  }
+  for (StringRef before : {kInferFunction, kStepFunction})
+    if (module.lookupSymbol<func::FuncOp>(before))
+      return module.emitError() << "@" << before << " is still there after hoist";
   if (!isAfter("fuse"))
-    return verifyHoisted(*prepare, *run);
+    return verifyHoisted(*run);
   if (failed(verifyFused(*run)) || (isAfter("layout") && failed(verifyLaidOut(*run))) ||
       (isAfter("schedule") && failed(verifyScheduled(*run))) || (isAfter("plan") && failed(verifyPlan(*run))))
     return failure();

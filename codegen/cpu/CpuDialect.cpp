@@ -2,6 +2,7 @@
 #include "codegen/cpu/CpuDialect.h"
 
 #include "codegen/cpu/WinogradKernels.h"
+#include "passes/TargetModel.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -228,6 +229,12 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     whyNot = whyNotGeneric(group);
     return whyNot.empty() ? std::optional(KernelKind::Generic) : std::nullopt;
   };
+  // The units of the kernels below are parts of images.
+  if (!llvm::all_of(group.getResults(), isPerImage))
+    return otherwiseGeneric("a result is one for all images", KernelKind::Generic);
+  // What is one for all images.
+  if (llvm::any_of(group.getResults(), [](Value result) { return !isPerImage(result); }))
+    return otherwiseGeneric(whyNotPack(group), KernelKind::Pack);
   if (!anchor)
     return otherwiseGeneric(whyNotElementwise(group), KernelKind::Elementwise);
   if (isa<WinogradConv2dOp>(anchor))
@@ -261,6 +268,7 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::Softmax:
   case KernelKind::Elementwise:
   case KernelKind::Copy:
+  case KernelKind::Pack:
     return Algorithm::Vector;
   case KernelKind::Generic:
     return Algorithm::Scalar;

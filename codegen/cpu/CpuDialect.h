@@ -15,7 +15,7 @@
 namespace cnn::cpu {
 
 /// Which kernel computes a group.
-enum class KernelKind { FirstConv, Conv, Depthwise, Winograd, Dense, Pool, Softmax, Elementwise, Copy, Generic };
+enum class KernelKind { FirstConv, Conv, Depthwise, Winograd, Dense, Pool, Softmax, Elementwise, Copy, Pack, Generic };
 
 /// The kernel for a group whose layouts are decided, or the reason why there is none.
 std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot);

@@ -61,7 +61,7 @@ bool winogradPays(const ConvProblem &problem) {
 
 Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   Value weight = operandOf(group, conv.getWeight());
-  if (!weight || !isPacked(weight) || !operandOf(group, conv.getInput()) || !isImage(conv.getInput().getType()) ||
+  if (!weight || isPerImage(weight) || !operandOf(group, conv.getInput()) || !isImage(conv.getInput().getType()) ||
       !tensorOf(conv.getWeight()).getElementType().isF32() || !EpilogueEmitter::whyNot(group).empty())
     return Plan::RowMajor;
   int64_t channels = tensorOf(conv.getInput()).getDimSize(1), outputs = tensorOf(conv.getWeight()).getDimSize(0);
@@ -69,6 +69,9 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   if (groups > 1) {
     if (groups == channels && groups == outputs)
       return Plan::Depthwise;
+    // In a step nothing is expanded ahead of time.
+    if (!isPacked(weight))
+      return Plan::RowMajor;
     return channels / groups % kBlock || outputs / groups % kBlock ? Plan::ExpandedConv : Plan::Conv;
   }
   if (channels <= kPlanarChannels)
@@ -78,7 +81,7 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   auto asked = steered ? steered.getAs<StringAttr>("algorithm") : StringAttr();
   bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} &&
               ones(conv.getStrides()) && ones(conv.getDilations());
-  if (exact || !fits)
+  if (exact || !fits || !isPacked(weight))
     return Plan::Conv;
   if (asked)
     return asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
@@ -97,7 +100,7 @@ Plan planOf(GroupOp group, bool exact) {
   Operation *anchor = group.getAnchor();
   if (!anchor) {
     auto full = cast<RankedTensorType>(group.getResult(0).getType());
-    if (full.getRank() != 4 || !EpilogueEmitter::whyNot(group).empty())
+    if (full.getRank() != 4 || !isPerImage(group.getResult(0)) || !EpilogueEmitter::whyNot(group).empty())
       return Plan::RowMajor;
     // As the first image that it reads is stored.
     for (Value input : group.getInputs())
@@ -111,7 +114,7 @@ Plan planOf(GroupOp group, bool exact) {
     return Plan::Winograd;
   if (auto dense = dyn_cast<DenseOp>(anchor)) {
     Value weight = operandOf(group, dense.getWeight());
-    bool fits = weight && isPacked(weight) && operandOf(group, dense.getInput()) &&
+    bool fits = weight && !isPerImage(weight) && operandOf(group, dense.getInput()) &&
                 tensorOf(dense.getInput()).getElementType().isF32() && EpilogueEmitter::whyNot(group).empty();
     return fits ? Plan::Dense : Plan::RowMajor;
   }
@@ -162,7 +165,7 @@ public:
       bool isAnchorInput = false, isEpilogueInput = false;
       for (OpOperand &use : group.getBlock().getArgument(index).getUses())
         (use.getOwner() == group.getAnchor() ? isAnchorInput : isEpilogueInput) = true;
-      bool imageOperand = isa<RankedTensorType>(input.getType()) && tensorOf(input).getRank() == 4 && !isPacked(input);
+      bool imageOperand = isa<RankedTensorType>(input.getType()) && tensorOf(input).getRank() == 4 && isPerImage(input);
       bool block = blockedResults && imageOperand &&
                    (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput
                                             : isAnchorInput || tensorOf(input).getShape() == full.getShape());

@@ -56,6 +56,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
     return one(buildElementwiseKernel(b, symbol, group));
   case KernelKind::Copy:
     return one(buildCopyKernel(b, symbol, group));
+  case KernelKind::Pack:
+    return one(buildPackKernel(b, symbol, group));
   case KernelKind::Generic:
     return one(buildGenericKernel(b, symbol, group));
   case KernelKind::Winograd:
@@ -91,7 +93,7 @@ std::string structuralKey(GroupOp group, ScheduleAttr schedule) {
   DenseMap<Value, int> numbers;
   for (auto [argument, input] : llvm::zip(group.getBlock().getArguments(), group.getInputs())) {
     numbers[argument] = numbers.size();
-    stream << "|" << argument.getType() << (isPacked(input) ? "packed" : "");
+    stream << "|" << argument.getType() << (isPerImage(input) ? "" : "one");
   }
   for (Operation &op : group.getBlock()) {
     stream << "\n" << op.getName();
@@ -99,7 +101,7 @@ std::string structuralKey(GroupOp group, ScheduleAttr schedule) {
       stream << " " << numbers.lookup(operand);
     // Not the path, which only draws depend on.
     for (NamedAttribute attribute : op.getAttrDictionary())
-      if (attribute.getName() != "path" || isa<RandomUniformOp>(op))
+      if (attribute.getName() != "path" || isDraw(&op))
         stream << " " << attribute.getName().getValue() << "=" << attribute.getValue();
     for (Value result : op.getResults()) {
       numbers[result] = numbers.size();

@@ -4,8 +4,8 @@
 // an ImplicitLocOpBuilder.
 //
 // A kernel is `void kernel(char *const *buffers, const int64_t *image_strides, int64_t batch, int64_t begin, int64_t
-// end, char *scratch)` (runtime/embedded/cnn_abi.h). It computes the work units [begin, end) of units_per_image *
-// batch; each unit writes outputs of its own. buffers[i] is the address of image 0 of operand i, image_strides[i] the
+// end, char *scratch)` (runtime/embedded/cnn_abi.h). It computes the work units [begin, end) of fixed_units +
+// units_per_image * batch; each unit writes outputs of its own. buffers[i] is the address of image 0 of operand i, image_strides[i] the
 // bytes from one image to the next (0 for what all images share).
 #pragma once
 
@@ -23,7 +23,8 @@ namespace cnn::cpu {
 /// What the step that launches a kernel needs to know about it.
 struct KernelInfo {
   std::string symbol;
-  int64_t unitsPerImage = 1; ///< Work units in all are this times the batch.
+  int64_t unitsPerImage = 1; ///< Work units in all are this times the batch, and
+  int64_t fixedUnits = 0;    ///< these, of a kernel whose results are one for all images.
   int64_t scratchBytes = 0;  ///< Bytes at `scratch` that a call uses; contents are lost between calls.
 };
 

@@ -41,6 +41,10 @@ KernelInfo buildSoftmaxKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp 
 std::string whyNotCopy(GroupOp group);
 KernelInfo buildCopyKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
+/// In a step: a relayout of what is one for all images.
+std::string whyNotPack(GroupOp group);
+KernelInfo buildPackKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+
 /// Any group, element by element from the operations' formulas; for what is rare.
 std::string whyNotGeneric(GroupOp group);
 KernelInfo buildGenericKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);

@@ -44,6 +44,10 @@ llvm::Error checkOperand(const Program &program, const Operand &operand, const s
     if (!aligned(operand.offset) || operand.offset >= program.fixedBytes || operand.slice < 0)
       return wrong("{}: an operand lies outside the fixed segment", where);
     break;
+  case Segment::State:
+    if (!aligned(operand.offset) || operand.offset >= program.stateBytes || operand.slice < 0)
+      return wrong("{}: an operand lies outside the state", where);
+    break;
   case Segment::Input:
   case Segment::Output: {
     const auto &tensors = operand.segment == Segment::Input ? program.inputs : program.outputs;
@@ -108,7 +112,7 @@ llvm::Error cnn::checkProgram(const Program &program) {
   if (!isIdentifier(program.name))
     return llvm::createStringError("'" + program.name + "' cannot be the name of a library: it is no identifier of C");
   if (!aligned(program.workspaceBytes) || !aligned(program.fixedBytes) || !aligned(program.weightsBytes) ||
-      program.scratchBytes < 0)
+      !aligned(program.stateBytes) || program.scratchBytes < 0)
     return wrong("a segment's size is no multiple of {}", CNN_ALIGNMENT);
   if (program.weightsBytes && !program.streamWeights)
     return wrong("there is nothing that gives the weights");

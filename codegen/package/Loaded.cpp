@@ -157,7 +157,7 @@ void Loaded::closeSession() {
   hasSession = false;
 }
 
-llvm::Error Loaded::openSession(int64_t maxBatch, int threads) {
+llvm::Error Loaded::openSession(int64_t maxBatch, int threads, void *state) {
   closeSession();
   size_t bytes = api->sessionBytes(api->model, maxBatch, threads);
   std::optional<HugeMemory> memory;
@@ -168,7 +168,9 @@ llvm::Error Loaded::openSession(int64_t maxBatch, int threads) {
   // Without a size the initialization says which argument is out of range.
   sessionMemory = memory ? std::move(*memory) : std::move(*HugeMemory::allocate(1 << 16));
   api->session = reinterpret_cast<cnn_session *>(sessionMemory.data());
-  cnn_session_options options = {sizeof options, maxBatch, threads, nullptr};
+  cnn_session_options options = {sizeof options, maxBatch, threads, nullptr, state};
+  if (source.stateBytes == 0)
+    options.size = offsetof(cnn_session_options, state);
   if (llvm::Error error = check(api->sessionInit(api->session, api->model, &options)))
     return error;
   hasSession = true;

@@ -32,8 +32,9 @@ public:
                                                         const std::optional<std::string> &isa = {});
   ~Loaded();
 
-  /// Makes the session that run() uses, in place of an earlier one. New memory is zeros.
-  llvm::Error openSession(int64_t maxBatch, int threads);
+  /// Makes the session that run() uses, in place of an earlier one. New memory is zeros. `state` is the memory of
+  /// Program::state, stateBytes aligned to 64, which must live as long and which runs update; null where there is none.
+  llvm::Error openSession(int64_t maxBatch, int threads, void *state = nullptr);
 
   /// Runs one batch on dense tensors, in the program's order. The observer is called before and after each step, on
   /// this thread, and may change what it sees.

@@ -105,8 +105,8 @@ public:
         structure({number(program.inputs.size()), number(program.outputs.size()), number(program.steps.size()),
                    number(variants.size()), tensors(program.inputs), tensors(program.outputs), array(steps),
                    array(variants), number(maxOperands), number(program.batch), number(program.workspaceBytes),
-                   number(program.fixedBytes), number(program.scratchBytes), number(program.weightsBytes),
-                   number(static_cast<int64_t>(options.weightsHash)), weights});
+                   number(program.fixedBytes), number(program.scratchBytes), number(program.stateBytes),
+                   number(program.weightsBytes), number(static_cast<int64_t>(options.weightsHash)), weights});
     auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
                                             llvm::GlobalValue::ExternalLinkage, value, "cnn_this_network");
     global->setDSOLocal(true);

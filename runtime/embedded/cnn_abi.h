@@ -5,6 +5,7 @@
  * Memory: the weights, the caller's inputs and outputs, and a session's own, which for the batch B <= max_batch is
  *   workspace   a buffer of `offset` begins at offset * B from its begin, so that images lie densely whatever B is
  *   fixed       independent of B; a buffer begins at `offset`
+ *   state       what a step reads and updates, the caller's; a variable begins at `offset`
  *   scratch     one piece a worker; contents are lost between calls of a kernel */
 #ifndef CNN_ABI_H
 #define CNN_ABI_H
@@ -33,7 +34,8 @@ enum cnn_segment {
   CNN_SEGMENT_WORKSPACE = 1,
   CNN_SEGMENT_FIXED = 2,
   CNN_SEGMENT_INPUT = 3, /* `offset` is the input's number */
-  CNN_SEGMENT_OUTPUT = 4
+  CNN_SEGMENT_OUTPUT = 4,
+  CNN_SEGMENT_STATE = 5
 };
 
 /* Image i lies at slice + i * image_stride from the buffer's begin. Of inputs and outputs the caller's stride counts
@@ -78,6 +80,7 @@ typedef struct cnn_network {
   int64_t workspace_bytes;     /* for one image */
   int64_t fixed_bytes;
   int64_t scratch_bytes; /* for one worker */
+  int64_t state_bytes;
   int64_t weights_bytes;
   uint64_t weights_hash;
   const char *weights; /* null when they are not in the library */

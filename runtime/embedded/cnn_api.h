@@ -39,6 +39,7 @@ typedef struct cnn_session_options {
   int64_t max_batch;
   int threads;
   const cnn_pool *pool;
+  void *state; /* of a step: state_bytes, aligned to CNN_ALIGNMENT, which runs read and update */
 } cnn_session_options;
 
 /* A field pair of NAME_inputs or NAME_outputs. */

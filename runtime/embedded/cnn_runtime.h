@@ -56,7 +56,7 @@ struct cnn_session {
   cnn_pool pool; /* the caller's, or this session's `threads` */
   cnn_threads threads;
   int owns_threads;
-  char *workspace, *fixed, *scratch;
+  char *workspace, *fixed, *scratch, *state;
   char *staging; /* dense copies of tensors that the caller gives with gaps: inputs, then outputs */
   cnn_binding *inputs, *outputs;
   char **buffers; /* of the current step */

@@ -85,6 +85,9 @@ void cnn_api_resolve(const cnn_session *session, const cnn_operand *operand, int
   case CNN_SEGMENT_FIXED:
     begin = session->fixed + operand->offset;
     break;
+  case CNN_SEGMENT_STATE:
+    begin = session->state + operand->offset;
+    break;
   case CNN_SEGMENT_INPUT:
   case CNN_SEGMENT_OUTPUT: {
     const cnn_binding *bindings = operand->segment == CNN_SEGMENT_INPUT ? session->inputs : session->outputs;

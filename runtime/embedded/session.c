@@ -68,10 +68,16 @@ int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn
   session->magic = 0;
   if (model->magic != CNN_MODEL_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
-  if (options->size != sizeof *options)
+  /* Networks without state know no option for it. */
+  const int has_state = cnn_this_network.state_bytes != 0;
+  if (options->size != (has_state ? sizeof *options : offsetof(cnn_session_options, state)))
     return CNN_ERROR_OPTIONS;
   if (options->pool && !options->pool->parallel_for)
     return CNN_ERROR_NULL;
+  if (has_state && !options->state)
+    return CNN_ERROR_NULL;
+  if (has_state && !cnn_aligned(options->state, CNN_ALIGNMENT))
+    return CNN_ERROR_ALIGNMENT;
   const int threads = options->pool && options->threads == 0 ? options->pool->threads : options->threads;
   int code = check_sizes(options->max_batch, threads);
   if (code != CNN_OK)
@@ -91,6 +97,7 @@ int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn
   session->workspace = begin + layout.workspace;
   session->fixed = begin + layout.fixed;
   session->scratch = begin + layout.scratch;
+  session->state = has_state ? options->state : NULL;
   session->staging = begin + layout.staging;
   if (options->pool) {
     session->pool = *options->pool;

@@ -48,8 +48,8 @@ void *aligned_alloc(size_t alignment, size_t bytes) {
 
 namespace {
 
-std::unique_ptr<Loaded> load(const Program &program, std::optional<std::string> isa = {}) {
-  auto loaded = Loaded::create(program, std::move(isa));
+std::unique_ptr<Loaded> load(const Program &program, const std::optional<std::string> &isa = {}) {
+  auto loaded = Loaded::create(program, isa);
   if (!loaded) {
     ADD_FAILURE() << llvm::toString(loaded.takeError());
     return nullptr;

@@ -234,7 +234,7 @@ TEST(Weights, MustComeComplete) {
 }
 
 TEST(Header, FieldNamesAreIdentifiersAndDiffer) {
-  auto names = [](std::vector<std::string> given) {
+  auto names = [](const std::vector<std::string> &given) {
     std::vector<TensorInfo> tensors;
     for (const std::string &name : given)
       tensors.push_back({name, host::DType::F32, {}, true});

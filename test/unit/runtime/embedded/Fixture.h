@@ -40,7 +40,7 @@ struct Session {
   Session(const Model &model, int64_t maxBatch, int threads, const cnn_pool *pool = nullptr) {
     size_t bytes = cnn_api_session_bytes(model.get(), maxBatch, threads);
     memory = allocate(bytes);
-    cnn_session_options options = {sizeof options, maxBatch, threads, pool};
+    cnn_session_options options = {offsetof(cnn_session_options, state), maxBatch, threads, pool, nullptr};
     code = cnn_api_session_init(get(), model.get(), &options);
     EXPECT_EQ(code, CNN_OK);
   }

@@ -108,5 +108,6 @@ static const cnn_variant variants[] = {{"future", 9, launches}, {"base", 1, laun
 
 using namespace network;
 extern "C" const cnn_network cnn_this_network = {
-    2, 2, 3,        2,   inputs,        outputs,      steps,         variants,
-    4, 0, 64 + 512, 192, kElements * 4, kWeightBytes, weightsHash(), nullptr};
+    2,      2, 3,        2,   inputs,        outputs, steps,        variants,
+    4,      0, 64 + 512, 192, kElements * 4, 0,       kWeightBytes, weightsHash(),
+    nullptr};

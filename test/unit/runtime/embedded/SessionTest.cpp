@@ -23,7 +23,7 @@ TEST(Session, StaysWithinItsBytes) {
     auto memory = allocate(bytes + 4096);
     std::fill_n(memory.get() + bytes, 4096, char(0x5a));
     auto *session = reinterpret_cast<cnn_session *>(memory.get());
-    cnn_session_options options = {sizeof options, 3, threads, nullptr};
+    cnn_session_options options = {offsetof(cnn_session_options, state), 3, threads, nullptr, nullptr};
     ASSERT_EQ(cnn_api_session_init(session, model.get(), &options), CNN_OK);
     Tensors tensors(3);
     // Every second element, so that staging is used to its end.
@@ -83,7 +83,7 @@ TEST(Session, RefusesWrongArguments) {
   auto memory = allocate(cnn_api_session_bytes(model.get(), 2, 1) + 64);
   auto *session = reinterpret_cast<cnn_session *>(memory.get());
   auto init = [&](cnn_session_options options) { return cnn_api_session_init(session, model.get(), &options); };
-  const size_t size = sizeof(cnn_session_options);
+  const size_t size = offsetof(cnn_session_options, state);
   EXPECT_EQ(init({size, 0, 1, nullptr}), CNN_ERROR_BATCH);
   EXPECT_EQ(init({size, INT64_MAX / 2, 1, nullptr}), CNN_ERROR_BATCH);
   EXPECT_EQ(init({size, 1, 0, nullptr}), CNN_ERROR_THREADS);
@@ -91,7 +91,7 @@ TEST(Session, RefusesWrongArguments) {
   EXPECT_EQ(init({size - 8, 1, 1, nullptr}), CNN_ERROR_OPTIONS);
   cnn_pool empty = {2, nullptr, nullptr};
   EXPECT_EQ(init({size, 1, 1, &empty}), CNN_ERROR_NULL);
-  cnn_session_options options = {size, 2, 1, nullptr};
+  cnn_session_options options = {size, 2, 1, nullptr, nullptr};
   EXPECT_EQ(cnn_api_session_init(nullptr, model.get(), &options), CNN_ERROR_NULL);
   EXPECT_EQ(cnn_api_session_init(session, nullptr, &options), CNN_ERROR_NULL);
   EXPECT_EQ(cnn_api_session_init(session, model.get(), nullptr), CNN_ERROR_NULL);

@@ -134,7 +134,7 @@ TEST(Threads, TheCallerMayBringAPool) {
 
   // threads = 0 means all of the pool's.
   auto memory = allocate(cnn_api_session_bytes(model.get(), 2, 3));
-  cnn_session_options options = {sizeof options, 2, 0, &pool};
+  cnn_session_options options = {offsetof(cnn_session_options, state), 2, 0, &pool, nullptr};
   ASSERT_EQ(cnn_api_session_init(reinterpret_cast<cnn_session *>(memory.get()), model.get(), &options), CNN_OK);
   EXPECT_EQ(cnn_api_session_pool(reinterpret_cast<cnn_session *>(memory.get()))->threads, 3);
 }
