@@ -127,7 +127,9 @@ Result<std::vector<LabelledPicture>> picturesOf(const std::string &name, const T
 Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int columns) {
   constexpr int gap = 8, wanted = 96;
   int width = 0, height = 0;
+  int64_t lines = 1;
   for (const LabelledPicture &picture : pictures) {
+    lines = std::max<int64_t>(lines, 1 + std::count(picture.label.begin(), picture.label.end(), '\n'));
     width = std::max(width, picture.image.width);
     height = std::max(height, picture.image.height);
   }
@@ -145,7 +147,7 @@ Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int column
   const int factor = std::max(1, (wanted + std::max(width, height) - 1) / std::max(width, height));
   const int scale = width * factor >= 192 ? 2 : 1;
   const int64_t cellX = int64_t(width) * factor + gap,
-                cellY = int64_t(height) * factor + gap + (cellHeight + 4) * scale;
+                cellY = int64_t(height) * factor + gap + (cellHeight + 1) * scale * lines + 3 * scale;
   const std::array<int64_t, 2> size = {down * cellY + gap, across * cellX + gap};
   const std::optional<int64_t> pixels = elementCount(size);
   if (!pixels || *pixels > maximumPixels)
@@ -157,8 +159,14 @@ Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int column
     const LabelledPicture &picture = pictures[static_cast<size_t>(i)];
     const int top = static_cast<int>(gap + i / across * cellY), left = static_cast<int>(gap + i % across * cellX);
     paste(sheet, top, left, picture.image, factor);
-    drawText(sheet, top + height * factor + 3 * scale, left, cutTo(picture.label, width * factor / (cellWidth * scale)),
-             40, scale);
+    int y = top + height * factor + 3 * scale;
+    std::string_view rest = picture.label;
+    for (size_t end = 0; end != std::string_view::npos; y += (cellHeight + 1) * scale) {
+      end = rest.find('\n');
+      drawText(sheet, y, left, cutTo(std::string(rest.substr(0, end)), width * factor / (cellWidth * scale)), 40,
+               scale);
+      rest = rest.substr(end == std::string_view::npos ? rest.size() : end + 1);
+    }
   }
   return sheet;
 }

@@ -36,7 +36,8 @@ Result<std::vector<LabelledPicture>> picturesOf(const std::string &name, const T
                                                 std::optional<ValueRange> range = {});
 
 /// The pictures in rows on white, each at its size or, where all are small, enlarged by one whole factor to 96 pixels
-/// or more, with the label below, shortened in the middle to the width. `columns` of 0 makes the sheet about square.
+/// or more, with the label below, which may have several lines, each shortened in the middle to the width. `columns` of
+/// 0 makes the sheet about square.
 Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int columns = 0);
 
 /// Draws printable ASCII (others as '?') with a 5x7 font in cells of 6x8 times `scale`; what leaves the picture is cut.

@@ -69,8 +69,8 @@ public:
   /// Makes the folder where it is missing (its parent must be there), and removes what writers that were killed left.
   static Result<CheckpointFolder> open(const std::string &path, int64_t keep = 3);
 
-  /// The path of the file. Older checkpoints are removed after the new one is safe, and newer ones, from which training
-  /// went back, before: there is never none.
+  /// The path of the file. Older checkpoints, and those of later steps behind which training went back, are removed
+  /// once the new one is safe: there is never none.
   Result<std::string> save(std::vector<NamedTensor> tensors, const CheckpointInfo &info);
   Result<std::string> saveBest(std::vector<NamedTensor> tensors, const CheckpointInfo &info);
 

@@ -54,7 +54,8 @@ public:
   /// For a terminal: rows are labels, columns predictions, and precision, recall and F1 of each class. Above 20 classes
   /// only those figures of the 20 classes with the lowest F1 and the 20 commonest mistakes.
   std::string table() const;
-  /// A heat map, each row shaded by its share of the class, with numbers (up to 30 classes) and names.
+  /// A heat map with the names of classes and, up to 30 of them, the numbers; each row is shaded by its shares, right
+  /// answers in blue and mistakes in red.
   Result<Image> picture() const;
 
 private:

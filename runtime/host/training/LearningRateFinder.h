@@ -36,8 +36,9 @@ public:
   };
   const std::vector<Point> &points() const { return all; }
 
-  /// The rate of the steepest descent of the smoothed loss (central differences over log rate, before the minimum). An
-  /// error where the loss never fell or there are fewer than 5 points.
+  /// The rate of the steepest descent of the smoothed loss (central differences over log rate, after the first tenth,
+  /// where smoothing has not set in, and before the minimum). An error where the loss never fell or there are fewer
+  /// than 5 points.
   Result<double> suggestion() const;
 
   /// learning_rate,loss,smoothed

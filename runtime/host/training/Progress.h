@@ -37,14 +37,14 @@ struct ProgressState {
   double secondsLeft = 0; // of the epoch; NaN where it is not known yet
 };
 
-/// "epoch 3/20 [=======>      ]  54% 1234/2345  8.1k samples/s  loss 0.0312  accuracy 0.9912  0:42 left" in at most
-/// `columns` characters: what does not fit goes from the right, the bar shrinks first.
+/// "epoch  3/20 [=======>      ]  54%  0:42 left  loss 0.0312  accuracy 0.9912  8.10k samples/s  1234/2345" in at most
+/// `columns` characters: the bar shrinks first, then parts go from the right.
 std::string progressLine(const ProgressState &state, int columns);
 /// The same without a bar and as long as it gets.
 std::string plainProgressLine(const ProgressState &state);
 /// "0:42", "12:05", "3:07:44", "2d 03:10".
 std::string durationText(double seconds);
-/// "812", "8.1k", "1.25M".
+/// "812", "8.10k", "12.5k", "1.25M".
 std::string rateText(double perSecond);
 
 class Progress {
@@ -68,7 +68,6 @@ public:
 
 private:
   void draw();
-  void clearBar();
 
   ProgressOutput &output;
   bool enabled;
