@@ -5,6 +5,9 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -12,6 +15,8 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registry.insert<cnn::CnnDialect, cnn::cpu::CpuDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect,
                   mlir::scf::SCFDialect>();
+  // What kernels consist of besides (`cnnc emit --stage lower`).
+  registry.insert<mlir::LLVM::LLVMDialect, mlir::math::MathDialect, mlir::vector::VectorDialect>();
   cnn::cpu::registerCpuTarget();
   cnn::registerPasses();
   mlir::registerTransformsPasses();

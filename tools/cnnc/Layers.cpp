@@ -93,13 +93,15 @@ NetworkSummary summarize(ModuleOp network) {
     }
     if (view)
       view = viewOf(&op, *view);
+    // Broadcasting an operand is part of the layer that reads it.
+    bool isLayer = !getPath(&op).empty() && !isa<BroadcastOp>(op);
     for (Value result : op.getResults()) {
       if (view)
         views[result] = *view;
-      if (getPath(&op).empty() && !used.empty())
+      if (!isLayer && !used.empty())
         states[result] = used;
     }
-    if (getPath(&op).empty())
+    if (!isLayer)
       continue;
 
     Layer layer;

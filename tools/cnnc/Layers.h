@@ -11,6 +11,7 @@
 
 namespace cnn {
 
+/// An operation with a path, broadcasts excepted: they are part of the operation that reads them.
 struct Layer {
   std::string path;
   /// The operation's name without the dialect: "conv2d".

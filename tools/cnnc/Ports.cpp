@@ -83,6 +83,15 @@ Result<Tensor> readInput(const std::string &file, const Port &port) {
   return toHost(port.type.getElementType(), reference::Tensor(tensor->shape, tensor->view().toDoubles()));
 }
 
+/// Whether `argument` is `NAME=FILE`. A file's own name may have a '='; then a path or an ending stands before it.
+bool namesPort(StringRef argument, ArrayRef<Port> ports) {
+  StringRef name = argument.split('=').first;
+  return argument.contains('=') && (llvm::any_of(ports, [&](const Port &port) { return port.name == name; }) ||
+                                    !(name.contains('/') || name.contains('.')));
+}
+
+bool isPng(StringRef file) { return file.ends_with_insensitive(".png"); }
+
 } // namespace
 
 std::vector<Port> inputsOf(func::FuncOp function) {
@@ -150,17 +159,14 @@ Result<std::pair<size_t, std::string>> matchPort(StringRef argument, ArrayRef<Po
   for (const Port &port : ports)
     names.push_back(port.name);
   auto [name, file] = argument.split('=');
-  if (argument.contains('=')) {
+  if (namesPort(argument, ports)) {
     auto found = llvm::find(names, name);
-    if (found != names.end()) {
-      if (file.empty())
-        return makeError("'{}' names no file", argument.str());
-      return std::pair(static_cast<size_t>(found - names.begin()), file.str());
-    }
-    // A file's own name may have a '='; then a path or an ending stands before it.
-    if (!name.contains('/') && !name.contains('.'))
+    if (found == names.end())
       return makeError("the network has no {} '{}'{}; it has {}", kind.str(), name.str(), didYouMean(name, names),
                        listOfNames(names, "and"));
+    if (file.empty())
+      return makeError("'{}' names no file", argument.str());
+    return std::pair(static_cast<size_t>(found - names.begin()), file.str());
   }
   if (ports.size() != 1)
     return makeError("'{}': say which {} it is, as in {}={}; the network has {}", argument.str(), kind.str(),
@@ -228,23 +234,44 @@ std::vector<Tensor> randomInputs(ArrayRef<Port> inputs, int64_t batch, uint64_t 
   return tensors;
 }
 
-Result<void> writeTensor(const std::string &file, const std::string &name, const host::TensorView &tensor) {
-  if (StringRef(file).ends_with_insensitive(".npy"))
-    return host::writeNpy(file, tensor);
-  if (!StringRef(file).ends_with_insensitive(".png"))
-    return makeError("{}: outputs are written as .npy or .png", file);
-  if (tensor.shape.size() != 4)
-    return makeError("{}: output '{}' is {}; a picture is made of four dimensions", file, name,
-                     host::shapeText(tensor.shape));
-  auto pictures = host::picturesOf(name, tensor);
-  if (!pictures)
-    return pictures.error();
-  if (pictures->size() == 1)
-    return host::writePng(file, pictures->front().image);
-  auto sheet = host::contactSheet(*pictures);
+Result<OutputFile> matchOutput(StringRef argument, ArrayRef<Port> outputs) {
+  if (outputs.size() > 1 && isPng(argument) && !namesPort(argument, outputs)) {
+    OutputFile file{{}, argument.str()};
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (outputs[i].type.getRank() == 4)
+        file.ports.push_back(i);
+    if (!file.ports.empty())
+      return file;
+  }
+  auto match = matchPort(argument, outputs, "output");
+  if (!match)
+    return match.error();
+  return OutputFile{{match->first}, match->second};
+}
+
+Result<void> writeOutputs(const OutputFile &file, ArrayRef<Port> ports, ArrayRef<Tensor> tensors) {
+  const std::string &path = file.path;
+  if (StringRef(path).ends_with_insensitive(".npy"))
+    return host::writeNpy(path, tensors[file.ports.front()].view());
+  if (!isPng(path))
+    return makeError("{}: outputs are written as .npy or .png", path);
+  std::vector<host::LabelledPicture> pictures;
+  for (size_t port : file.ports) {
+    const Tensor &tensor = tensors[port];
+    if (tensor.shape.size() != 4)
+      return makeError("{}: output '{}' is {}; a picture is made of four dimensions", path, ports[port].name,
+                       host::shapeText(tensor.shape));
+    auto made = host::picturesOf(ports[port].name, tensor.view());
+    if (!made)
+      return made.error();
+    std::move(made->begin(), made->end(), std::back_inserter(pictures));
+  }
+  if (pictures.size() == 1)
+    return host::writePng(path, pictures.front().image);
+  auto sheet = host::contactSheet(pictures);
   if (!sheet)
     return sheet.error();
-  return host::writePng(file, *sheet);
+  return host::writePng(path, *sheet);
 }
 
 } // namespace cnn

@@ -36,6 +36,16 @@ host::Tensor toHost(mlir::Type elementType, const reference::Tensor &tensor);
 host::Result<std::pair<size_t, std::string>> matchPort(llvm::StringRef argument, llvm::ArrayRef<Port> ports,
                                                        llvm::StringRef kind);
 
+/// A file of `--output` and the indices of the ports that go to it, several as one sheet of pictures.
+struct OutputFile {
+  std::vector<size_t> ports;
+  std::string path;
+};
+
+/// `NAME=FILE`; `FILE` for the only output; or `FILE.png` for all outputs that are pictures, where there are several
+/// outputs.
+host::Result<OutputFile> matchOutput(llvm::StringRef argument, llvm::ArrayRef<Port> outputs);
+
 /// Reads the files of `--input`, `[NAME=]FILE` each, into one tensor an input. Several files of an input follow each
 /// other along the batch, which must be the same for all inputs. A `.npy` file holds the input itself, with or without
 /// the batch dimension, and is converted to its element type; anything else is a picture and goes through the declared
@@ -45,8 +55,9 @@ host::Result<std::vector<host::Tensor>> readInputs(llvm::ArrayRef<std::string> a
 /// Tensors for a batch: normal numbers, or random bytes, drawn by Philox from the input's name.
 std::vector<host::Tensor> randomInputs(llvm::ArrayRef<Port> inputs, int64_t batch, uint64_t seed);
 
-/// Writes a tensor to `file`: `.npy` as it is, `.png` as a picture (several as a sheet), stretched from its smallest to
-/// its largest value.
-host::Result<void> writeTensor(const std::string &file, const std::string &name, const host::TensorView &tensor);
+/// Writes outputs, `tensors` in the order of `ports`: one to `.npy` as it is, or any number to `.png` as a picture
+/// (several as a sheet with captions), each stretched from its smallest to its largest value.
+host::Result<void> writeOutputs(const OutputFile &file, llvm::ArrayRef<Port> ports,
+                                llvm::ArrayRef<host::Tensor> tensors);
 
 } // namespace cnn

@@ -139,7 +139,8 @@ int runCommand(ArrayRef<std::string> arguments) {
   options.network.declare(line);
   options.weights.declare(line);
   line.list("input", "[INPUT=]FILE", options.inputs, "a picture (PNG, JPEG) or a tensor (.npy); several make a batch");
-  line.list("output", "[OUTPUT=]FILE", options.outputs, "write an output as .npy, or as a picture to .png");
+  line.list("output", "[OUTPUT=]FILE", options.outputs,
+            "write an output as .npy or as a picture to .png; without OUTPUT=, a .png shows all pictures");
   line.text("labels", "FILE", options.labels, "names of the classes, one a line");
   line.number("top", "K", options.top, 1, 1000000, "how many classes to print (5)");
   line.list("tap", "PATH", options.network.taps, "make the value of a layer an output of that name");
@@ -155,12 +156,12 @@ int runCommand(ArrayRef<std::string> arguments) {
   auto infer = network->lookupSymbol<func::FuncOp>(kInferFunction);
   std::vector<Port> inputPorts = inputsOf(infer), outputPorts = outputsOf(infer);
   // All that can be wrong with files is found before the compiler starts.
-  std::vector<std::pair<size_t, std::string>> files;
+  std::vector<OutputFile> files;
   for (const std::string &argument : options.outputs) {
-    auto match = matchPort(argument, outputPorts, "output");
+    auto match = matchOutput(argument, outputPorts);
     if (!match)
       return fail(match.error().message);
-    files.push_back(*match);
+    files.push_back(std::move(*match));
   }
   std::vector<std::string> labels;
   if (!options.labels.empty()) {
@@ -184,8 +185,8 @@ int runCommand(ArrayRef<std::string> arguments) {
   std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   if (!outputs)
     return fail(outputs.error().message);
-  for (const auto &[index, file] : files)
-    if (auto written = writeTensor(file, outputPorts[index].name, (*outputs)[index].view()); !written)
+  for (const OutputFile &file : files)
+    if (auto written = writeOutputs(file, outputPorts, *outputs); !written)
       return fail(written.error().message);
 
   std::vector<std::vector<Prediction>> predictions;

@@ -44,6 +44,31 @@ TEST(Layers, FollowsStridesAndCountsSharedParametersOnce) {
   EXPECT_EQ(summary.layers[3].receptiveField, (Field{25, 25}));
 }
 
+TEST(Layers, BroadcastsArePartOfWhatReadsThem) {
+  mlir::MLIRContext context;
+  NetworkSummary summary = summarizeText(context, R"(
+    cnn.param @scale : tensor<4x1x1xf32>
+    func.func @infer(%x: tensor<?x4x8x8xf32> {cnn.input = "x"}, %s: tensor<4x1x1xf32> {cnn.state = @scale})
+        -> (tensor<?x4x8x8xf32> {cnn.output = "y"}) {
+      %p = cnn.max_pool %x {kernel = array<i64: 8, 8>, strides = array<i64: 8, 8>, path = "p"}
+        : tensor<?x4x8x8xf32> -> tensor<?x4x1x1xf32>
+      %b = cnn.broadcast %s {dims = array<i64: 1, 2, 3>, shape = array<i64: -1, 4, 8, 8>, path = "m"}
+        : tensor<4x1x1xf32> -> tensor<?x4x8x8xf32>
+      %m = cnn.mul %x, %b {path = "m"} : tensor<?x4x8x8xf32>, tensor<?x4x8x8xf32> -> tensor<?x4x8x8xf32>
+      %q = cnn.broadcast %p {dims = array<i64: 0, 1, 2, 3>, shape = array<i64: -1, 4, 8, 8>, path = "a"}
+        : tensor<?x4x1x1xf32> -> tensor<?x4x8x8xf32>
+      %a = cnn.add %m, %q {path = "a"} : tensor<?x4x8x8xf32>, tensor<?x4x8x8xf32> -> tensor<?x4x8x8xf32>
+      return %a : tensor<?x4x8x8xf32>
+    })");
+  ASSERT_EQ(summary.layers.size(), 3u);
+  EXPECT_EQ(summary.layers[0].op, "max_pool");
+  EXPECT_EQ(summary.layers[1].op, "mul");
+  EXPECT_EQ(summary.layers[1].parameters, 4);
+  EXPECT_EQ(summary.layers[2].op, "add");
+  EXPECT_EQ(summary.layers[2].parameters, 0);
+  EXPECT_EQ(summary.layers[2].receptiveField, (std::array<int64_t, 2>{8, 8}));
+}
+
 TEST(Layers, VectorsHaveNoReceptiveField) {
   mlir::MLIRContext context;
   NetworkSummary summary = summarizeText(context, R"(
