@@ -57,7 +57,6 @@ struct Loaded::Api {
   decltype(&cnn_api_error) error = nullptr;
 
   cnn_model *model = nullptr;
-  cnn_session *session = nullptr;
 
   ~Api() {
     if (library)
@@ -69,7 +68,7 @@ Loaded::Loaded(const Program &program, size_t variant)
     : source(program), variantIndex(variant), api(std::make_unique<Api>()) {}
 
 Loaded::~Loaded() {
-  closeSession();
+  session.reset();
   if (hasModel)
     api->modelEnd(api->model);
 }
@@ -151,36 +150,36 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const s
   return loaded;
 }
 
-void Loaded::closeSession() {
-  if (hasSession)
-    api->sessionEnd(api->session);
-  hasSession = false;
+LoadedSession::~LoadedSession() {
+  if (isOpen)
+    loaded.api->sessionEnd(reinterpret_cast<cnn_session *>(memory.data()));
 }
 
-llvm::Error Loaded::openSession(int64_t maxBatch, int threads, void *state) {
-  closeSession();
-  size_t bytes = api->sessionBytes(api->model, maxBatch, threads);
-  std::optional<HugeMemory> memory;
-  if (bytes)
-    memory = HugeMemory::allocate(bytes);
-  if (bytes && !memory)
-    return llvm::createStringError("there is no memory for a session of " + std::to_string(bytes) + " bytes");
+size_t Loaded::sessionBytes(int64_t maxBatch, int threads) const {
+  return api->sessionBytes(api->model, maxBatch, threads);
+}
+
+Expected<std::unique_ptr<LoadedSession>> Loaded::newSession(int64_t maxBatch, int threads, void *state) const {
+  size_t bytes = sessionBytes(maxBatch, threads);
   // Without a size the initialization says which argument is out of range.
-  sessionMemory = memory ? std::move(*memory) : std::move(*HugeMemory::allocate(1 << 16));
-  api->session = reinterpret_cast<cnn_session *>(sessionMemory.data());
+  std::optional<HugeMemory> memory = HugeMemory::allocate(bytes ? bytes : size_t(1) << 16);
+  if (!memory)
+    return llvm::createStringError("there is no memory for a session of " + std::to_string(bytes) + " bytes");
+  std::unique_ptr<LoadedSession> result(new LoadedSession(*this));
+  result->memory = std::move(*memory);
   cnn_session_options options = {sizeof options, maxBatch, threads, nullptr, state};
   if (source.stateBytes == 0)
     options.size = offsetof(cnn_session_options, state);
-  if (llvm::Error error = check(api->sessionInit(api->session, api->model, &options)))
+  auto *address = reinterpret_cast<cnn_session *>(result->memory.data());
+  if (llvm::Error error = check(api->sessionInit(address, api->model, &options)))
     return error;
-  hasSession = true;
-  return llvm::Error::success();
+  result->isOpen = true;
+  return result;
 }
 
-llvm::Error Loaded::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
-                        std::optional<StepObserver> observer) {
-  if (!hasSession)
-    return llvm::createStringError("internal error: no session is open");
+llvm::Error LoadedSession::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                               std::optional<StepObserver> observer) {
+  const Program &source = loaded.source;
   if (inputs.size() != source.inputs.size() || outputs.size() != source.outputs.size())
     return llvm::createStringError("internal error: wrong number of tensors");
   llvm::SmallVector<cnn_tensor> in, out;
@@ -188,17 +187,33 @@ llvm::Error Loaded::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm
     in.push_back({const_cast<void *>(data), nullptr});
   for (void *data : outputs)
     out.push_back({data, nullptr});
+  auto *address = reinterpret_cast<cnn_session *>(memory.data());
   if (!observer)
-    return check(api->run(api->session, batch, in.data(), out.data()));
+    return loaded.check(loaded.api->run(address, batch, in.data(), out.data()));
   ObserverContext context{source, *observer};
-  return check(api->runObserved(api->session, batch, in.data(), out.data(), observe, &context));
+  return loaded.check(loaded.api->runObserved(address, batch, in.data(), out.data(), observe, &context));
 }
 
-std::pair<char *, int64_t> Loaded::resolve(const Operand &operand, int64_t batch) const {
+std::pair<char *, int64_t> LoadedSession::resolve(const Operand &operand, int64_t batch) const {
   const cnn_operand translated = {static_cast<int64_t>(operand.segment), operand.offset, operand.slice,
                                   operand.imageStride};
   char *address = nullptr;
   int64_t stride = 0;
-  api->resolve(api->session, &translated, batch, &address, &stride);
+  loaded.api->resolve(reinterpret_cast<cnn_session *>(memory.data()), &translated, batch, &address, &stride);
   return {address, stride};
+}
+
+llvm::Error Loaded::openSession(int64_t maxBatch, int threads, void *state) {
+  session.reset();
+  Expected<std::unique_ptr<LoadedSession>> opened = newSession(maxBatch, threads, state);
+  if (!opened)
+    return opened.takeError();
+  session = std::move(*opened);
+  return llvm::Error::success();
+}
+
+llvm::Error Loaded::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                        std::optional<StepObserver> observer) {
+  return session ? session->run(batch, inputs, outputs, observer)
+                 : llvm::createStringError("internal error: no session is open");
 }

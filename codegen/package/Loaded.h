@@ -24,17 +24,14 @@ struct StepView {
 };
 using StepObserver = llvm::function_ref<void(const StepView &)>;
 
-class Loaded {
-public:
-  /// Compiles, links and loads `program` for one of its instruction sets (by name; by default the best that this
-  /// machine has) and finds its weights. `program` must live as long.
-  static llvm::Expected<std::unique_ptr<Loaded>> create(const Program &program,
-                                                        const std::optional<std::string> &isa = {});
-  ~Loaded();
+class Loaded;
 
-  /// Makes the session that run() uses, in place of an earlier one. New memory is zeros. `state` is the memory of
-  /// Program::state, stateBytes aligned to 64, which must live as long and which runs update; null where there is none.
-  llvm::Error openSession(int64_t maxBatch, int threads, void *state = nullptr);
+/// Memory and threads for one run at a time of a program that is loaded; sessions of one program may run at once. It
+/// must end before the program.
+class LoadedSession {
+public:
+  LoadedSession(const LoadedSession &) = delete;
+  ~LoadedSession();
 
   /// Runs one batch on dense tensors, in the program's order. The observer is called before and after each step, on
   /// this thread, and may change what it sees.
@@ -45,24 +42,56 @@ public:
   /// bytes to the next.
   std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const;
 
+private:
+  friend Loaded;
+  explicit LoadedSession(const Loaded &loaded) : loaded(loaded) {}
+
+  const Loaded &loaded;
+  HugeMemory memory;
+  bool isOpen = false;
+};
+
+class Loaded {
+public:
+  /// Compiles, links and loads `program` for one of its instruction sets (by name; by default the best that this
+  /// machine has) and finds its weights. `program` must live as long.
+  static llvm::Expected<std::unique_ptr<Loaded>> create(const Program &program,
+                                                        const std::optional<std::string> &isa = {});
+  ~Loaded();
+
+  /// A session in new memory, which is zeros. `state` is the memory of Program::state, stateBytes aligned to 64, which
+  /// must live as long and which runs update; null where there is none.
+  llvm::Expected<std::unique_ptr<LoadedSession>> newSession(int64_t maxBatch, int threads, void *state = nullptr) const;
+  /// Bytes of such a session; 0 when the arguments are out of range.
+  size_t sessionBytes(int64_t maxBatch, int threads) const;
+
+  /// Makes the session that run() and resolve() use, in place of an earlier one.
+  llvm::Error openSession(int64_t maxBatch, int threads, void *state = nullptr);
+  llvm::Error run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                  std::optional<StepObserver> observer = {});
+  std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const {
+    return session->resolve(operand, batch);
+  }
+
   const Program &program() const { return source; }
   size_t variant() const { return variantIndex; } ///< Index into Program::variants.
   const std::string &isa() const { return source.variants[variantIndex].name; }
-  size_t sessionBytes() const { return sessionMemory.size(); }
+  size_t sessionBytes() const { return session ? session->memory.size() : 0; }
 
 private:
+  friend LoadedSession;
   struct Api;
   Loaded(const Program &program, size_t variant);
   llvm::Error load(const std::string &path);
   llvm::Error check(int code) const;
-  void closeSession();
 
   const Program &source;
   size_t variantIndex;
   std::unique_ptr<Api> api;
   WeightsImage weights;
-  HugeMemory modelMemory, sessionMemory;
-  bool hasModel = false, hasSession = false;
+  HugeMemory modelMemory;
+  bool hasModel = false;
+  std::unique_ptr<LoadedSession> session;
 };
 
 } // namespace cnn
