@@ -1,6 +1,7 @@
 // The `cpu` dialect, and which kernel fits which group.
 #include "codegen/cpu/CpuDialect.h"
 
+#include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "passes/TargetModel.h"
 
@@ -68,6 +69,13 @@ int64_t ScheduleAttr::scratchBytesPerImage(Operation *op) const {
     return 0;
   WinogradSizes sizes = winogradSizes(problemOf(cast<GroupOp>(op)));
   return sizes.inputBytes + sizes.productBytes;
+}
+
+int64_t ScheduleAttr::scratchBytes(Operation *op) const {
+  auto group = cast<GroupOp>(op);
+  if (getAlgorithm() == Algorithm::Direct && isa_and_nonnull<Conv2dWeightGradOp>(group.getAnchor()))
+    return weightGradScratchBytes(problemOf(group));
+  return 0;
 }
 
 StringRef ScheduleAttr::algorithmName() const { return stringifyAlgorithm(getAlgorithm()); }
@@ -157,22 +165,35 @@ static ConvProblem problemOf(Operation *anchor, ArrayRef<int64_t> padding) {
   return problem;
 }
 
+template <typename Op> static void setWindow(ConvProblem &problem, Op op, ArrayRef<int64_t> kernel) {
+  problem.kernelHeight = kernel[0];
+  problem.kernelWidth = kernel[1];
+  problem.strideY = op.getStrides()[0];
+  problem.strideX = op.getStrides()[1];
+  problem.dilationY = op.getDilations()[0];
+  problem.dilationX = op.getDilations()[1];
+  problem.groups = op.getGroups();
+  problem.planarInput = !getLayout(op.getInput().getType());
+}
+
 ConvProblem problemOf(GroupOp group) {
   if (auto winograd = dyn_cast<WinogradConv2dOp>(group.getAnchor())) {
     ConvProblem problem = problemOf(winograd, winograd.getPadding());
     problem.kernelHeight = problem.kernelWidth = 3;
     return problem;
   }
+  if (auto weightGrad = dyn_cast<Conv2dWeightGradOp>(group.getAnchor())) {
+    auto gradient = cast<RankedTensorType>(weightGrad.getGradient().getType());
+    ConvProblem problem = problemOf(weightGrad, weightGrad.getPadding());
+    problem.outputs = gradient.getDimSize(1);
+    problem.outHeight = gradient.getDimSize(2);
+    problem.outWidth = gradient.getDimSize(3);
+    setWindow(problem, weightGrad, weightGrad.getKernel());
+    return problem;
+  }
   auto conv = cast<Conv2dOp>(group.getAnchor());
   ConvProblem problem = problemOf(conv, conv.getPadding());
-  problem.kernelHeight = conv.getWeight().getType().getDimSize(2);
-  problem.kernelWidth = conv.getWeight().getType().getDimSize(3);
-  problem.strideY = conv.getStrides()[0];
-  problem.strideX = conv.getStrides()[1];
-  problem.dilationY = conv.getDilations()[0];
-  problem.dilationX = conv.getDilations()[1];
-  problem.groups = conv.getGroups();
-  problem.planarInput = !getLayout(conv.getInput().getType());
+  setWindow(problem, conv, conv.getWeight().getType().getShape().drop_front(2));
   return problem;
 }
 
@@ -221,6 +242,25 @@ static std::optional<KernelKind> convKindOf(GroupOp group, std::string &whyNot) 
   return KernelKind::Conv;
 }
 
+/// Why the group is not for the kernels of WeightGradKernel.h; empty when it is.
+static std::string whyNotWeightGrad(GroupOp group) {
+  auto op = cast<Conv2dWeightGradOp>(group.getAnchor());
+  if (!isa<BlockArgument>(op.getInput()) || !isa<BlockArgument>(op.getGradient()) ||
+      !llvm::hasSingleElement(group.getBlock().without_terminator()) || group->getNumResults() != 1)
+    return "the group computes more than the gradient";
+  for (Type type : {op.getInput().getType(), op.getGradient().getType(), op.getResult().getType()})
+    if (!getElementTypeOrSelf(type).isF32())
+      return "the gradient is not of f32";
+  if (op.getGroups() != 1)
+    return "the convolution has groups";
+  bool planar = !getLayout(op.getInput().getType());
+  if (!isChannelBlocked(op.getGradient().getType()) || (!planar && !isChannelBlocked(op.getInput().getType())))
+    return "an operand is not in blocks of channels";
+  if (planar && cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) > kPlanarChannels)
+    return "a row-major input has too many channels";
+  return getLayout(op.getResult().getType()) ? "the result is not row-major" : "";
+}
+
 std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
   Operation *anchor = group.getAnchor();
   auto otherwiseGeneric = [&](const std::string &why, KernelKind kind) -> std::optional<KernelKind> {
@@ -229,11 +269,10 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     whyNot = whyNotGeneric(group);
     return whyNot.empty() ? std::optional(KernelKind::Generic) : std::nullopt;
   };
-  // The units of the kernels below are parts of images.
-  if (!llvm::all_of(group.getResults(), isPerImage))
-    return otherwiseGeneric("a result is one for all images", KernelKind::Generic);
   // What is one for all images.
-  if (llvm::any_of(group.getResults(), [](Value result) { return !isPerImage(result); }))
+  if (isa_and_nonnull<Conv2dWeightGradOp>(anchor))
+    return otherwiseGeneric(whyNotWeightGrad(group), KernelKind::WeightGrad);
+  if (anchor && llvm::any_of(group.getResults(), [](Value result) { return !isPerImage(result); }))
     return otherwiseGeneric(whyNotPack(group), KernelKind::Pack);
   if (!anchor)
     return otherwiseGeneric(whyNotElementwise(group), KernelKind::Elementwise);
@@ -260,6 +299,7 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::FirstConv:
   case KernelKind::Conv:
   case KernelKind::Depthwise:
+  case KernelKind::WeightGrad:
   case KernelKind::Dense:
     return Algorithm::Direct;
   case KernelKind::Winograd:

@@ -10,7 +10,7 @@
 
 namespace cnn::cpu {
 
-/// Element-wise operations on tensors of one layout.
+/// Element-wise operations on tensors of one layout, of images or one for all of them.
 std::string whyNotElementwise(GroupOp group);
 KernelInfo buildElementwiseKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 

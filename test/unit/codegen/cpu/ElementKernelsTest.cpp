@@ -1,0 +1,82 @@
+// The element-wise kernel on what is one for all images: parameters with their optimizer's variables, and scalars.
+#include "test/unit/codegen/cpu/GroupCase.h"
+
+#include <gtest/gtest.h>
+
+using namespace cnn::testing;
+using cnn::cpu::KernelKind;
+
+namespace {
+
+class ElementKernels : public ::testing::TestWithParam<unsigned> {};
+
+double positive(std::mt19937 &random) { return std::uniform_real_distribution<float>(0.1f, 2.0f)(random); }
+
+std::string spread(GroupCase &g, const std::string &scalar, llvm::ArrayRef<int64_t> shape, const std::string &type) {
+  return g.op("broadcast", {scalar}, ints("dims", {}) + ", " + ints("shape", shape), type);
+}
+
+/// Adam's update of a parameter; the results are the parameter and its two averages.
+void adam(GroupCase &g, llvm::ArrayRef<int64_t> shape, const std::string &layout) {
+  std::string type = tensor(shape), ours = tensor(shape, layout);
+  std::string p = g.input(type), gradient = g.input(ours), mean = g.input(type), squares = g.input(type, positive);
+  std::string rate = g.input("tensor<f32>", positive), correction = g.input("tensor<f32>", positive);
+  auto constant = [&](double value) { return spread(g, g.constant(value, "tensor<f32>"), shape, ours); };
+  auto average = [&](const std::string &old, const std::string &now, double beta) {
+    return g.op("add", {g.op("mul", {old, constant(beta)}, "", ours), g.op("mul", {now, constant(1 - beta)}, "", ours)},
+                "", ours);
+  };
+  std::string first = average(mean, gradient, 0.9);
+  std::string second = average(squares, g.op("mul", {gradient, gradient}, "", ours), 0.999);
+  std::string root = g.op("div", {g.op("sqrt", {second}, "", ours), spread(g, correction, shape, ours)}, "", ours);
+  std::string step = g.op("mul", {spread(g, rate, shape, ours), first}, "", ours);
+  std::string change = g.op("div", {step, g.op("add", {root, constant(1e-8)}, "", ours)}, "", ours);
+  g.result(g.op("sub", {p, change}, "", ours));
+  g.result(first);
+  g.result(second);
+}
+
+TEST_P(ElementKernels, Update) {
+  GroupCase g(GetParam());
+  std::vector<int64_t> shape;
+  for (int64_t dim = g.pick(1, 4); dim-- > 0;)
+    shape.push_back(g.pick(1, 24));
+  adam(g, shape, "");
+  g.check(KernelKind::Elementwise);
+}
+
+TEST_P(ElementKernels, UpdateOfVectorsInBlocks) {
+  GroupCase g(GetParam());
+  adam(g, {g.pick(1, 5000)}, "#v");
+  g.check(KernelKind::Elementwise);
+}
+
+TEST_P(ElementKernels, Scalars) {
+  GroupCase g(GetParam());
+  std::string x = g.input("tensor<f32>", positive), y = g.op("log", {x}, "", "tensor<f32>");
+  g.result(g.op("mul", {y, g.constant(0.25, "tensor<f32>")}, "", "tensor<f32>"));
+  g.result(y);
+  g.check(KernelKind::Elementwise);
+}
+
+TEST_P(ElementKernels, Counters) {
+  GroupCase g(GetParam());
+  std::string x = g.input("tensor<i64>", [](std::mt19937 &random) { return double(random() % 1000); });
+  g.result(g.op("add", {x, x}, "", "tensor<i64>"));
+  g.result(g.op("convert", {x}, "to = f32", "tensor<f32>"));
+  g.check(KernelKind::Elementwise);
+}
+
+TEST_P(ElementKernels, OneValueAChannelIsNotForThisKernel) {
+  GroupCase g(GetParam());
+  std::string type = tensor({g.pick(1, 9), 20, 3});
+  std::string perChannel =
+      g.op("broadcast", {g.input(tensor({20}))},
+           "dims = array<i64: 1>, shape = array<i64: " + type.substr(7, type.find('x') - 7) + ", 20, 3>", type);
+  g.result(g.op("mul", {g.input(type), perChannel}, "", type));
+  g.check(KernelKind::Generic);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ElementKernels, ::testing::Range(1u, 9u));
+
+} // namespace
