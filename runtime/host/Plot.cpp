@@ -156,13 +156,13 @@ void drawPanel(PlotSurface &surface, const Panel &panel, double originX, double 
     surface.line(line, 1, grid, false);
     surface.text({left - tickSpace, at + textSize / 2}, y.labels[i], textSize, faint, Anchor::End, false);
   }
-  double labelEnd = -1e9; // labels that would touch are left out, their lines stay
+  double labelEnd = -1e9; // labels that would touch or leave the panel are left out, their lines stay
   for (size_t i = 0; i < x.ticks.size(); ++i) {
     const double at = left + x.share(x.ticks[i]) * width;
     const Point line[] = {{at, top}, {at, top + height}};
     surface.line(line, 1, grid, false);
     const double half = textWidth(x.labels[i], textSize) / 2;
-    if (at - half < labelEnd + 10)
+    if (at - half < labelEnd + 10 || at + half > originX + panelWidth - 4)
       continue;
     surface.text({at, top + height + tickSpace + textSize}, x.labels[i], textSize, faint, Anchor::Middle, false);
     labelEnd = at + half;

@@ -28,8 +28,9 @@ struct HistoryRecord {
   bool operator==(const HistoryRecord &) const = default;
 };
 
-/// {"epoch":1,"step":469,"loss":0.25,"metrics":{"accuracy":0.97},"validation":{"loss":0.2,...},"samples_per_s":9000,
-/// "data_wait":0.01,...}; `validation` is null where there was none; NaN and infinities are null.
+/// {"epoch": 1, "step": 469, "loss": 0.25, "metrics": {"accuracy": 0.97}, "validation": {"loss": 0.2, ...},
+/// "samples_per_s": 9000, "data_wait": 0.01, ...}; `validation` is null where there was none; NaN and infinities are
+/// null.
 std::string jsonLine(const HistoryRecord &record);
 /// The record of a line; null numbers are NaN. An error where it is no such object.
 Result<HistoryRecord> parseHistoryRecord(std::string_view line);

@@ -56,7 +56,7 @@ public:
 
 struct MetricOptions {
   int64_t classes = 0; // of what classifies, 2 where there is one score; 0: as the first batch has it
-  std::vector<std::string> classNames;
+  std::vector<std::string> classNames = {};
   double peak = 1;         // of psnr: the largest value a pixel can have
   double threshold = 0;    // of single scores: 0 for logits, 0.5 for probabilities
   bool everyClass = false; // also one value a class, "recall[cat]"
