@@ -1,5 +1,5 @@
 // Statements: bindings, loops, results of bodies.
-#include "frontend/Elaborator.h"
+#include "frontend/TrainElaborator.h"
 
 namespace cnn {
 using namespace ast;
@@ -32,6 +32,8 @@ Value Elaborator::statements(const Body &body) {
     case Node::NamesKind:
       if (!activeBlocks.empty())
         error(stmt->range, "this stands in a network or at the top level of a file, not in a block");
+      else if (training && activeNetworks.empty() && isa<NamesStmt>(stmt))
+        error(stmt->range, "'names' stands in the network that it is for, not in a train block");
       else if (const auto *preprocess = dyn_cast<PreprocessStmt>(stmt))
         preprocesses.push_back(preprocess);
       else
@@ -49,6 +51,12 @@ Value Elaborator::statements(const Body &body) {
               "this value is used by nothing: bind it to a name, or make it the last expression of the body");
       break;
     }
+    case Node::MinimizeKind:
+      training->minimize(*cast<MinimizeStmt>(stmt));
+      break;
+    case Node::ReportKind:
+      training->report(*cast<ReportStmt>(stmt));
+      break;
     default:
       break;
     }
@@ -92,6 +100,8 @@ void Elaborator::bind(const BindStmt &stmt) {
   if (value.is<Nothing>())
     value = error(stmt.value->range, "this has no value to bind");
   if (stmt.targets.size() == 1) {
+    if (training)
+      training->bindSetting(stmt, value);
     if (value.is<Tuple>() && value.as<Tuple>()->names.empty())
       value = error(stmt.value->range, "this is " + std::to_string(value.as<Tuple>()->elements.size()) +
                                            " values; bind them to as many names, as in a, b = f(x)");

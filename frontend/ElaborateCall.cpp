@@ -2,8 +2,10 @@
 #include "frontend/Elaborator.h"
 
 #include "frontend/LayerCall.h"
+#include "frontend/TrainElaborator.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cnn {
 using namespace ast;
@@ -186,8 +188,12 @@ Value Elaborator::callLayer(const LayerInfo &layer, SourceRange range, std::vect
     return {};
   bool onNumbers = (layer.onNumber || layer.minInputs > 1) &&
                    llvm::all_of(call.inputs, [](const CallArgument &a) { return a.value.isNumber(); });
-  if (onNumbers && layer.onNumber)
-    return Value(layer.onNumber(call.inputs[0].value.number()), range);
+  if (onNumbers && layer.onNumber) {
+    double result = layer.onNumber(call.inputs[0].value.number());
+    if (!std::isfinite(result))
+      return error(range, "the result is not finite");
+    return Value(result, range);
+  }
   if (target) {
     call.path = target->path;
     call.replay = target->replay;
@@ -199,6 +205,8 @@ Value Elaborator::callLayer(const LayerInfo &layer, SourceRange range, std::vect
   }
   if (!step(range, 16))
     return {};
+  if (layer.isAugmentation)
+    return TrainElaborator::augment(training, call);
   Value value = layer.build(call);
   return call.failed ? Value() : value;
 }
@@ -335,11 +343,17 @@ Value Elaborator::callNetwork(const NetworkRef &network, SourceRange range, std:
   }
   callee.scopes.back()[symbol.text] = {Value(Batch{batchName}, symbol.range), symbol.range, true};
   PathScope paths;
-  paths.prefix = decl.name.text.str() + ".";
+  paths.prefix = training ? training->prefixOf(decl) : decl.name.text.str() + ".";
   paths.replay = instances[&decl].applications++ > 0;
-  if (!paths.replay && !claim(decl.name.text.str(), range, false))
+  if (!paths.replay && !paths.prefix.empty() && !claim(decl.name.text.str(), range, false))
     return {};
   callee.paths = &paths;
+  Frame inputsAlone = callee;
+  std::optional<TrainElaborator::FrozenGuard> frozen;
+  if (training) {
+    frozen.emplace(*training, network.isFrozen);
+    training->calling(decl);
+  }
   LevelGuard level(*this, range, "in the network " + name + ", called here");
   FrameGuard guard(*this, callee);
   // What belongs to the outermost network alone is left where it is.
@@ -347,6 +361,8 @@ Value Elaborator::callNetwork(const NetworkRef &network, SourceRange range, std:
   activeNetworks.push_back(&decl);
   Value result = statements(decl.body);
   activeNetworks.pop_back();
+  if (training)
+    training->called(network, inputsAlone, outerPreprocesses, outerNames);
   preprocesses.resize(outerPreprocesses);
   nameMaps.resize(outerNames);
   return checkResults(decl, std::move(result), false);

@@ -2,6 +2,8 @@
 #include "frontend/Elaborator.h"
 
 #include "frontend/Layers.h"
+#include "frontend/TrainElaborator.h"
+#include "frontend/TrainFunctions.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -95,8 +97,10 @@ Binding *Elaborator::findLocal(llvm::StringRef name) {
 
 /// What a name is bound to: in the body, at the top level of its file, or the batch symbol.
 std::optional<Value> Elaborator::lookup(llvm::StringRef name, SourceRange range) {
-  if (Binding *binding = findLocal(name))
+  if (Binding *binding = findLocal(name)) {
+    binding->isUsed = true;
     return binding->value;
+  }
   if (auto found = frame->file->names.find(name); found != frame->file->names.end()) {
     const Global &global = found->second;
     if (const auto *stmt = dyn_cast<BindStmt>(global.node))
@@ -119,9 +123,14 @@ static bool isCallable(const Value &value) {
 /// As lookup, but a binding that cannot be called does not hide a layer: a block may have a parameter called `filter`.
 std::optional<Value> Elaborator::lookupCallee(llvm::StringRef name, SourceRange range) {
   auto value = lookup(name, range);
-  if (value && !isCallable(*value) && !value->isPoison())
-    if (const LayerInfo *layer = findLayer(name))
-      return Value(layer, range);
+  if (value && (isCallable(*value) || value->isPoison()))
+    return value;
+  if (const LayerInfo *layer = findLayer(name))
+    return Value(layer, range);
+  // What stands in train blocks alone does not take names from networks.
+  if (training && activeNetworks.empty())
+    if (const LayerInfo *function = findTrainFunction(name))
+      return Value(function, range);
   return value;
 }
 
@@ -157,11 +166,16 @@ std::vector<llvm::StringRef> Elaborator::visibleNames(bool callable) {
   if (callable)
     for (const LayerInfo *layer : allLayers())
       names.push_back(layer->name);
+  if (callable && training && activeNetworks.empty())
+    for (const LayerInfo *function : trainFunctions())
+      names.push_back(function->name);
   llvm::sort(names);
   return names;
 }
 
 Value Elaborator::unknownName(llvm::StringRef name, SourceRange range, bool asCallee) {
+  if (asCallee && findTrainFunction(name))
+    return error(range, "'" + name.str() + "' stands in train blocks");
   std::string message = asCallee ? "there is no layer, block or network '" : "there is no '";
   return error(range,
                message + name.str() + "'" + (asCallee ? "" : " here") + didYouMean(name, visibleNames(asCallee)));
@@ -332,7 +346,16 @@ Value Elaborator::evaluateProperty(const PropertyExpr &expr) {
       return (*tuple)->elements[at - names.begin()];
     return error(expr.name.range, "there is no result '" + name.str() + "'" + didYouMean(name, names));
   }
+  if (base.is<NetworkRef>() || base.is<ParameterGroup>())
+    return partOf(base, name, expr.range);
   return error(expr.name.range, describe(base) + " has no properties");
+}
+
+/// The parameters below a path of a network, or of a part of one.
+Value Elaborator::partOf(const Value &network, llvm::StringRef path, SourceRange range) {
+  if (const ParameterGroup *group = network.get<ParameterGroup>())
+    return Value(ParameterGroup{group->network, group->path + "." + path.str()}, range);
+  return Value(ParameterGroup{network.as<NetworkRef>(), path.str()}, range);
 }
 
 Value Elaborator::evaluateAnnotated(const AnnotatedExpr &expr) { return annotate(expr, evaluate(expr.value)); }
@@ -395,6 +418,14 @@ Value Elaborator::evaluateIndex(const IndexExpr &expr) {
     return indexList(expr, base);
   if (base.isTensor())
     return indexTensor(expr, base);
+  if (base.is<NetworkRef>() || base.is<ParameterGroup>()) {
+    Value path = expr.subscripts.size() == 1 && !expr.subscripts[0].isSlice ? evaluate(expr.subscripts[0].start)
+                                                                            : Value(Nothing{}, expr.range);
+    if (path.isPoison())
+      return {};
+    return path.is<Text>() ? partOf(base, path.as<Text>().text, expr.range)
+                           : error(expr.range, "a part of a network is named by a string, as in net[\"layer1.0\"]");
+  }
   return error(expr.range, "lists and tensors take subscripts; met " + describe(base));
 }
 
@@ -423,6 +454,22 @@ std::optional<int64_t> Elaborator::bound(const Expr *expr, int64_t extent, int64
   return at;
 }
 
+/// A slice's step; one beyond the extent leaves the first entry alone. Nullopt after an error.
+std::optional<int64_t> Elaborator::stride(const Expr *expr, int64_t extent) {
+  if (!expr)
+    return 1;
+  Value value = evaluate(expr);
+  const int64_t *integer = value.get<int64_t>();
+  if (value.isPoison() || (integer && *integer >= 1))
+    return integer ? std::optional(std::min(*integer, std::max<int64_t>(extent, 1))) : std::nullopt;
+  if (const Word *word = value.get<Word>())
+    unknownName(word->text, expr->range, false);
+  else
+    error(expr->range, integer ? "the step is " + std::to_string(*integer) + "; it is at least 1"
+                               : "the step is an integer; met " + describe(value));
+  return std::nullopt;
+}
+
 Value Elaborator::indexList(const IndexExpr &expr, const Value &base) {
   Value current = base;
   for (const Subscript &subscript : expr.subscripts) {
@@ -441,15 +488,13 @@ Value Elaborator::indexList(const IndexExpr &expr, const Value &base) {
       continue;
     }
     auto stop = bound(subscript.stop, size, size, "the stop");
-    auto stride = bound(subscript.step, std::max<int64_t>(size, 1), 1, "the step");
-    if (!stop || !stride)
+    auto step = stride(subscript.step, size);
+    if (!stop || !step)
       return {};
-    if (*stride < 1)
-      return error(subscript.range, "the step is at least 1");
     auto part = std::make_shared<std::vector<Value>>();
-    for (int64_t i = *start; i < *stop; i += *stride)
+    for (int64_t i = *start; i < *stop; i += *step)
       part->push_back((*list)[i]);
-    if (!step(expr.range, part->size() / 16))
+    if (!this->step(expr.range, part->size() / 16))
       return {};
     current = Value(List(std::move(part)), expr.range);
   }
@@ -473,8 +518,8 @@ Value Elaborator::indexTensor(const IndexExpr &expr, const Value &base) {
       return error(subscript.range, "the batch is taken whole, as ':'");
     auto start = bound(subscript.start, extent, 0, subscript.isSlice ? "the start" : "the index");
     auto stop = bound(subscript.stop, extent, extent, "the stop");
-    auto stride = bound(subscript.step, std::max<int64_t>(extent, 1), 1, "the step");
-    if (!start || !stop || !stride)
+    auto step = stride(subscript.step, extent);
+    if (!start || !stop || !step)
       return {};
     if (!subscript.isSlice) {
       if (*start == extent)
@@ -483,14 +528,12 @@ Value Elaborator::indexTensor(const IndexExpr &expr, const Value &base) {
       stop = *start + 1;
       dropped[dim] = true;
     }
-    if (*stride < 1)
-      return error(subscript.range, "the step is at least 1");
     if (*start >= *stop)
       return error(subscript.range,
                    "the slice of dimension " + std::to_string(dim) + " of " + typeText(type) + " is empty");
     starts[dim] = *start;
-    steps[dim] = *stride;
-    sizes[dim] = (*stop - *start + *stride - 1) / *stride;
+    steps[dim] = *step;
+    sizes[dim] = (*stop - *start + *step - 1) / *step;
   }
   std::string path = ordinalPath("slice", expr.range);
   if (path.empty())

@@ -1,6 +1,8 @@
 // A network as a whole: its signature, its state, its function; the choice of the network in a file.
 #include "frontend/Elaborator.h"
 
+#include "frontend/TrainElaborator.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 
@@ -45,7 +47,7 @@ mlir::Value Elaborator::state(StateKind kind, const std::string &path, llvm::Arr
                               SourceRange range, bool replay) {
   if (!checkSize(shape, range, path))
     return {};
-  if (path == kInferFunction || path == kPrepareFunction || path == kRunFunction) {
+  if (path == kInferFunction || path == kStepFunction || path == kPrepareFunction || path == kRunFunction) {
     error(range,
           "a parameter cannot be called '" + path + "', which is the name of a function of the compiled network");
     return {};
@@ -54,12 +56,17 @@ mlir::Value Elaborator::state(StateKind kind, const std::string &path, llvm::Arr
   if (auto known = states.find(path); known != states.end()) {
     const StateVariable &variable = known->second;
     if (variable.argument.getType() == type)
-      return variable.argument;
+      return training ? training->read(path) : variable.argument;
     error(range,
           "'" + path + "' is shared and has the shape " +
               shapeText(llvm::cast<mlir::RankedTensorType>(variable.argument.getType()).getShape()) +
               " from its first application; here it would be " + shapeText(shape),
           {{variable.range, "the first application"}});
+    return {};
+  }
+  if (training && activeNetworks.empty()) {
+    error(range,
+          "parameters are made in networks: a train block calls networks, whose weights can be saved and loaded");
     return {};
   }
   stateElements += type.getNumElements();
@@ -77,24 +84,43 @@ mlir::Value Elaborator::state(StateKind kind, const std::string &path, llvm::Arr
   mlir::Value argument = entry->addArgument(type, loc);
   argumentAttributes.emplace_back().append(kStateAttr, mlir::FlatSymbolRefAttr::get(name));
   states[path] = {op, argument, range};
-  return argument;
+  stateOrder.push_back(path);
+  return training ? training->read(path) : argument;
 }
 
 //===-- Signatures
 //-----------------------------------------------------------------------------------------------------------===//
 
-std::optional<mlir::RankedTensorType> Elaborator::type(const Type &type, Identifier &symbol) {
-  if (type.classes) {
-    error(type.range, "'class' stands in train blocks");
+std::optional<mlir::RankedTensorType> Elaborator::type(const Type &type, Identifier &symbol, int64_t *classes) {
+  if (type.classes && (!classes || type.element.text != "class")) {
+    error(type.range, classes ? "'" + type.element.text.str() + "' takes no number; classes are class(10)[N]"
+                              : "'class' stands in train blocks");
     return std::nullopt;
   }
   mlir::Type element = type.element.text == "f32"  ? mlir::Type(builder.getF32Type())
                        : type.element.text == "u8" ? mlir::Type(builder.getIntegerType(8, /*isSigned=*/false))
+                       : type.classes              ? mlir::Type(builder.getI64Type())
                                                    : mlir::Type();
   if (!element) {
-    error(type.element.range,
-          "the elements of a network's inputs and results are 'f32' or 'u8'; met '" + type.element.text.str() + "'");
+    if (classes)
+      error(type.element.range, type.element.text == "class"
+                                    ? "'class' needs the number of classes, as in class(10)[N]"
+                                    : "the elements of a train block's inputs are 'f32', 'u8' or 'class(K)'; met '" +
+                                          type.element.text.str() + "'");
+    else
+      error(type.element.range,
+            "the elements of a network's inputs and results are 'f32' or 'u8'; met '" + type.element.text.str() + "'");
     return std::nullopt;
+  }
+  if (type.classes) {
+    Value count = evaluate(type.classes);
+    if (count.isPoison())
+      return std::nullopt;
+    if (!count.is<int64_t>() || count.as<int64_t>() < 2 || count.as<int64_t>() > 1 << 20) {
+      error(type.classes->range, "the number of classes is an integer from 2 to 1048576; met " + describe(count));
+      return std::nullopt;
+    }
+    *classes = count.as<int64_t>();
   }
   const auto *batch = type.extents.empty() ? nullptr : dyn_cast<NameExpr>(type.extents.front());
   auto known = batch ? lookup(batch->name, batch->range) : std::nullopt;
@@ -256,14 +282,16 @@ Value Elaborator::checkResults(const NetworkDecl &network, Value result, bool sh
 //===-- What surrounds the body
 //-----------------------------------------------------------------------------------------------===//
 
-void Elaborator::applyNames(const File &file) {
-  if (!file.names.empty() && file.networks.size() > 1) {
+void Elaborator::collectNames(const File &file) {
+  if (!file.names.empty() && file.networks.size() > 1)
     error(file.names.front()->range, "in a file of several networks, 'names' stands in the network that it is for");
-    return;
-  }
-  llvm::append_range(nameMaps, file.names);
+  else
+    llvm::append_range(nameMaps, file.names);
+}
+
+void Elaborator::applyNames(llvm::ArrayRef<const NamesStmt *> maps, llvm::StringRef networkPrefix) {
   std::map<std::string, const NamesEntry *> entries;
-  for (const NamesStmt *map : nameMaps)
+  for (const NamesStmt *map : maps)
     for (const NamesEntry &entry : map->entries) {
       auto [known, fresh] = entries.try_emplace(entry.path.text.str(), &entry);
       if (!fresh)
@@ -273,7 +301,10 @@ void Elaborator::applyNames(const File &file) {
   std::map<const NamesEntry *, bool> used;
   std::map<std::string, const NamesEntry *> taken;
   const NamesEntry *reported = nullptr;
-  for (auto &[path, variable] : states) {
+  for (auto &[fullPath, variable] : states) {
+    llvm::StringRef path = fullPath;
+    if (!path.consume_front(networkPrefix))
+      continue;
     // The longest entry that is the path or a part of it up to a dot.
     llvm::StringRef prefix = path;
     while (!prefix.empty() && !entries.count(prefix.str()))
@@ -282,17 +313,18 @@ void Elaborator::applyNames(const File &file) {
       continue;
     const NamesEntry *entry = entries[prefix.str()];
     used[entry] = true;
-    std::string name = entry->key.text.str() + path.substr(prefix.size());
+    std::string name = entry->key.text.str() + path.substr(prefix.size()).str();
     auto [known, fresh] = taken.try_emplace(name, entry);
     if (!fresh && std::exchange(reported, entry) != entry)
       error(entry->key.range, "'" + entry->key.text.str() + "' is mapped to two paths",
             {{known->second->key.range, "the first"}});
-    variable.op->setAttr("source_name", builder.getStringAttr(name));
+    variable.op->setAttr("source_name", builder.getStringAttr(networkPrefix + name));
   }
   std::vector<llvm::StringRef> known;
   known.reserve(states.size());
   for (auto &[path, variable] : states)
-    known.push_back(llvm::StringRef(path).rsplit('.').first);
+    if (llvm::StringRef relative = path; relative.consume_front(networkPrefix))
+      known.push_back(relative.rsplit('.').first);
   known.erase(std::unique(known.begin(), known.end()), known.end());
   for (auto &[path, entry] : entries)
     if (!used[entry])
@@ -374,7 +406,8 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const NetworkDecl &network, Fi
   Value result = checkResults(network, statements(network.body), !request.shapes.empty());
   activeNetworks.pop_back();
   if (!diagnostics.hasErrors()) {
-    applyNames(*scope.file);
+    collectNames(*scope.file);
+    applyNames(nameMaps, "");
     applyPreprocess(*scope.file, network, inputsAlone);
   }
   if (diagnostics.hasErrors() || result.isPoison())

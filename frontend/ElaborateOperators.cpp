@@ -261,6 +261,11 @@ Value Elaborator::arithmetic(const BinaryExpr &expr, const Value &lhs, const Val
 //------------------------------------------------------------------------------------------------------------===//
 
 bool Elaborator::checkSize(llvm::ArrayRef<int64_t> shape, SourceRange range, llvm::StringRef what) {
+  if (shape.size() > kMaxRank) {
+    error(range, what.str() + ": " + std::to_string(shape.size()) + " dimensions; a tensor has at most " +
+                     std::to_string(kMaxRank));
+    return false;
+  }
   int64_t elements = 1;
   for (int64_t extent : shape) {
     if (mlir::ShapedType::isDynamic(extent))

@@ -17,6 +17,7 @@
 namespace cnn {
 
 struct LayerCall;
+class TrainElaborator;
 
 /// Where paths are made: a network, or the call of a block. `replay`: a further application of what is shared, which
 /// meets the paths and parameters of the first one.
@@ -47,6 +48,7 @@ struct Binding {
   Value value;
   SourceRange range;
   bool isConst = false;
+  bool isUsed = false;
 };
 
 /// The body of one network or of one call of a block, and the scopes of the loops and branches inside it.
@@ -70,6 +72,7 @@ template <typename T> std::vector<llvm::StringRef> namesOf(const std::vector<T> 
 
 /// The largest tensor, in elements of one image: sums over a network's tensors then stay in 64 bits.
 inline constexpr int64_t kMaxElements = int64_t(1) << 47;
+inline constexpr size_t kMaxRank = 8; // what tensors of a library may have
 /// Evaluation steps of one run, calls within calls, entries of a list, bytes of a string or a path.
 inline constexpr uint64_t kMaxSteps = 1'000'000;
 inline constexpr unsigned kMaxCalls = 100, kMaxDepth = 512;
@@ -86,6 +89,8 @@ public:
 
   // Diagnostics: every error gets the notes of the calls and loops around it.
   Value error(SourceRange range, std::string message, std::vector<Note> notes = {});
+  /// Reports a name that is bound to nothing, with the nearest one.
+  Value unknownName(llvm::StringRef name, SourceRange range, bool asCallee);
   /// The note that says where a tensor comes from, if it is known and not within `but`.
   static void addOrigin(std::vector<Note> &notes, const Value &value, const std::string &what);
   std::string describe(const Value &value) const { return cnn::describe(value, batchName); }
@@ -111,6 +116,19 @@ public:
   /// The path of an unlabelled operation of a kind: `conv_0`.
   std::string ordinalPath(llvm::StringRef kind, SourceRange range);
 
+  // Training (ElaborateTrain.cpp). Elsewhere all is as in inference.
+  /// Whether what is built now is to be trained: dropout drops, and batch norm at `path` takes the batch's statistics.
+  bool isTraining(llvm::StringRef path) const;
+  /// In a train block, training or evaluation: where draws have numbers to draw from.
+  bool hasDraws() const { return training != nullptr; }
+  /// Arguments of the function that is being built, tensor<i64>, for draws; in train blocks alone.
+  mlir::Value seed();
+  mlir::Value stepNumber();
+  /// The path for draws at `path`: of its own for each application of what is shared.
+  std::string drawPath(llvm::StringRef path);
+  /// What a state variable holds from here on.
+  void updateState(const std::string &path, mlir::Value value);
+
   // Expressions (ElaborateExpression.cpp, ElaborateOperators.cpp).
   Value evaluate(const ast::Expr *expr);
 
@@ -119,6 +137,8 @@ public:
 
 private:
   friend struct LayerCall;
+  friend class TrainElaborator;
+  TrainElaborator *training = nullptr;
 
   mlir::MLIRContext &context;
   Diagnostics &diagnostics;
@@ -150,6 +170,8 @@ private:
     SourceRange range;
   };
   std::map<std::string, StateVariable> states;
+  /// Their paths as they were declared.
+  std::vector<std::string> stateOrder;
   int64_t stateElements = 0;
   mlir::Block *entry = nullptr;
   mlir::OpBuilder stateBuilder;
@@ -167,7 +189,6 @@ private:
   std::optional<Value> lookup(llvm::StringRef name, SourceRange range);
   std::optional<Value> lookupCallee(llvm::StringRef name, SourceRange range);
   Value constant(const ast::BindStmt &stmt, FileScope &scope);
-  Value unknownName(llvm::StringRef name, SourceRange range, bool asCallee);
   std::vector<llvm::StringRef> visibleNames(bool callable);
 
   // Expressions.
@@ -178,10 +199,12 @@ private:
   Value evaluateArrow(const ast::ArrowExpr &expr);
   Value evaluateIf(const ast::IfExpr &expr);
   Value evaluateProperty(const ast::PropertyExpr &expr);
+  Value partOf(const Value &network, llvm::StringRef path, SourceRange range);
   Value evaluateIndex(const ast::IndexExpr &expr);
   Value indexList(const ast::IndexExpr &expr, const Value &base);
   Value indexTensor(const ast::IndexExpr &expr, const Value &base);
   std::optional<int64_t> bound(const ast::Expr *expr, int64_t extent, int64_t otherwise, llvm::StringRef what);
+  std::optional<int64_t> stride(const ast::Expr *expr, int64_t extent);
   Value evaluateAnnotated(const ast::AnnotatedExpr &expr);
   Value annotate(const ast::AnnotatedExpr &expr, Value value);
   Value evaluateShare(const ast::ShareExpr &expr);
@@ -228,13 +251,17 @@ private:
   Value callShared(SharedLayer &shared, SourceRange range, std::vector<CallArgument> arguments);
 
   // Networks (ElaborateNetwork.cpp).
-  /// The type of an input or result; `symbol` is the signature's batch, set by the first type.
-  std::optional<mlir::RankedTensorType> type(const ast::Type &type, ast::Identifier &symbol);
+  /// The type of an input or result; `symbol` is the signature's batch, set by the first type. class(K) stands where
+  /// `classes` takes K.
+  std::optional<mlir::RankedTensorType> type(const ast::Type &type, ast::Identifier &symbol,
+                                             int64_t *classes = nullptr);
   bool inputs(const ast::NetworkDecl &network, const NetworkRequest &request, Frame &into);
   mlir::RankedTensorType replaceShape(const ast::TypedName &input, mlir::RankedTensorType type,
                                       const NetworkRequest &request);
   Value checkResults(const ast::NetworkDecl &network, Value result, bool shapesReplaced);
-  void applyNames(const ast::File &file);
+  /// Gives the variables whose paths begin with `prefix` their names in weights files.
+  void applyNames(llvm::ArrayRef<const ast::NamesStmt *> maps, llvm::StringRef prefix);
+  void collectNames(const ast::File &file);
   void applyPreprocess(const ast::File &file, const ast::NetworkDecl &network, Frame &inputs);
   void finish(mlir::func::FuncOp function, const Value &result);
 };

@@ -4,6 +4,7 @@
 
 #include "frontend/Elaborator.h"
 #include "frontend/Layers.h"
+#include "ir/TensorBuilder.h"
 
 #include <array>
 
@@ -57,7 +58,17 @@ struct LayerCall {
 
   void wrong(const CallArgument &argument, const std::string &expected);
 
+  // Training.
+  /// Null outside of train blocks.
+  TrainElaborator *training() const { return elaborator.training; }
+  /// Arguments for draws, tensor<i64>; `elaborator.hasDraws()` must hold.
+  mlir::Value seed() { return elaborator.seed(); }
+  mlir::Value step() { return elaborator.stepNumber(); }
+
   // Results.
+  /// Builds formulas with the layer's location and path, or with a path for draws.
+  TensorBuilder formula() { return {elaborator.builder, elaborator.location(range), path}; }
+  TensorBuilder draws() { return {elaborator.builder, elaborator.location(range), elaborator.drawPath(path)}; }
   Value error(SourceRange at, std::string message, std::vector<Note> notes = {});
   Value error(std::string message, std::vector<Note> notes = {}) {
     return error(range, std::move(message), std::move(notes));

@@ -31,8 +31,8 @@ struct LayerInfo {
   /// What it computes on a number while the network is built, where it has a meaning there.
   double (*onNumber)(double) = nullptr;
   /// It stands in train blocks and changes inputs of the block before the step: `build` gets as inputs what the loader
-  /// gives (images f32, masks of integers), builds with LayerCall::seed() and step(), and returns a tensor or a tuple of
-  /// as many. In an evaluation it is not called, the inputs stay as they are.
+  /// gives (images f32, masks of integers), builds with LayerCall::seed() and step(), and returns a tensor or a tuple
+  /// of as many. In an evaluation it is not called, the inputs stay as they are.
   bool isAugmentation = false;
 };
 

@@ -1,5 +1,6 @@
 // Element-wise layers: activations, functions of one tensor, minima and maxima, dropout and conversion.
 #include "frontend/LayerCall.h"
+#include "ir/Compositions.h"
 
 #include <cmath>
 
@@ -55,13 +56,18 @@ template <bool Largest> Value extremum(LayerCall &call) {
   return best;
 }
 
-/// The identity in inference.
+/// The identity but for training.
 Value dropout(LayerCall &call) {
   double rate = call.number("rate", 0.5);
   if (!(rate >= 0 && rate < 1))
     return call.error(call.rangeOf("rate"), "'rate' is " + numberText(rate) + "; it is at least 0 and below 1");
   mlir::Value x = call.input();
-  return x && !call.failed ? Value(x, call.inputs[0].value.origin) : Value();
+  if (!x || call.failed)
+    return {};
+  if (rate == 0 || !call.elaborator.isTraining(call.path))
+    return Value(x, call.inputs[0].value.origin);
+  TensorBuilder b = call.draws();
+  return call.result(cnn::dropout(b, x, rate, call.seed(), call.step()));
 }
 
 Value convert(LayerCall &call) {

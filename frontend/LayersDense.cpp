@@ -1,5 +1,6 @@
 // Layers of vectors and parameters: dense, batch normalization, softmax, free parameters.
 #include "frontend/LayerCall.h"
+#include "ir/Compositions.h"
 
 namespace cnn {
 namespace {
@@ -69,7 +70,13 @@ Value batchNorm(LayerCall &call) {
       call.parameter("running_var", {channels}, call.initializer(Initializer::Ones), StateKind::Statistic);
   if (call.failed)
     return {};
-  return call.result(call.make<BatchNormOp>(x, scale, offset, mean, variance, llvm::APFloat(eps)));
+  if (!call.elaborator.isTraining(call.path))
+    return call.result(call.make<BatchNormOp>(x, scale, offset, mean, variance, llvm::APFloat(eps)));
+  TensorBuilder b = call.formula();
+  BatchNormTraining norm = batchNormTraining(b, x, scale, offset, mean, variance, momentum, eps);
+  call.elaborator.updateState(call.path + ".running_mean", norm.mean);
+  call.elaborator.updateState(call.path + ".running_var", norm.variance);
+  return call.result(norm.result);
 }
 
 Value softmax(LayerCall &call) {

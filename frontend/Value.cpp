@@ -37,7 +37,9 @@ std::string typeText(mlir::RankedTensorType type, llvm::StringRef batch) {
   std::string element;
   llvm::raw_string_ostream os(element);
   mlir::Type elementType = type.getElementType();
-  if (elementType.isUnsignedInteger())
+  if (elementType.isSignlessInteger(64))
+    os << "class";
+  else if (elementType.isUnsignedInteger())
     os << 'u' << elementType.getIntOrFloatBitWidth();
   else
     os << elementType;
@@ -75,6 +77,12 @@ std::string describe(const Value &value, llvm::StringRef batch) {
     std::string operator()(const BlockRef &block) { return "the block '" + block.decl->name.text.str() + "'"; }
     std::string operator()(const NetworkRef &network) { return "the network '" + network.decl->name.text.str() + "'"; }
     std::string operator()(const Shared &) { return "a shared layer"; }
+    std::string operator()(const ParameterGroup &group) {
+      return "the part '" + group.path + "' of the network '" + group.network.decl->name.text.str() + "'";
+    }
+    std::string operator()(const std::shared_ptr<const ScheduleValue> &) { return "a schedule of learning rates"; }
+    std::string operator()(const std::shared_ptr<const OptimizerValue> &) { return "an optimizer"; }
+    std::string operator()(const std::shared_ptr<const MetricValue> &) { return "a metric, which 'report' takes"; }
   };
   return std::visit(Describe{batch}, value.data);
 }

@@ -19,6 +19,9 @@ struct FileScope;
 struct LayerInfo;
 struct SharedLayer;
 struct Value;
+struct MetricValue;
+struct OptimizerValue;
+struct ScheduleValue;
 
 /// What failed already; whatever it meets is poisoned too, silently.
 struct Poison {};
@@ -46,15 +49,24 @@ struct BlockRef {
   const ast::BlockDecl *decl;
   FileScope *scope;
 };
+/// `isFrozen`: applied without gradients of its parameters, as in inference.
 struct NetworkRef {
   const ast::NetworkDecl *decl;
   FileScope *scope;
+  bool isFrozen = false;
+};
+/// `net.head` or `net["layer1.0"]`: the parameters below a path of a network.
+struct ParameterGroup {
+  NetworkRef network;
+  std::string path;
 };
 using Shared = std::shared_ptr<SharedLayer>;
 
 struct Value {
   using Data = std::variant<Poison, Nothing, mlir::Value, int64_t, double, bool, Text, Word, Batch, List, Tuple,
-                            const LayerInfo *, BlockRef, NetworkRef, Shared>;
+                            const LayerInfo *, BlockRef, NetworkRef, Shared, ParameterGroup,
+                            std::shared_ptr<const ScheduleValue>, std::shared_ptr<const OptimizerValue>,
+                            std::shared_ptr<const MetricValue>>;
   Data data;
   /// The expression that made the value.
   SourceRange origin;

@@ -1,0 +1,84 @@
+// Metrics of train blocks: they say which values of a step the host computes figures from; see TrainingReport.
+#include "frontend/LayerCall.h"
+#include "frontend/TrainElaborator.h"
+#include "frontend/TrainFunctions.h"
+
+namespace cnn {
+namespace {
+
+Value metric(LayerCall &call, std::string name, std::vector<mlir::Value> operands, int64_t classes) {
+  MetricValue made{name, name, std::move(operands), classes, {}};
+  for (llvm::StringRef setting : {"peak", "threshold"})
+    if (call.has(setting))
+      made.settings.push_back({setting.str(), call.number(setting, 0)});
+  return call.failed ? Value() : Value(std::make_shared<const MetricValue>(std::move(made)), call.range);
+}
+
+/// Figures of scores [N, C, ...] and labels class(C)[N, ...], or of one score and two classes.
+Value ofClasses(LayerCall &call) {
+  mlir::Value scores = call.input();
+  const CallArgument &given = call.inputs[1];
+  int64_t classes = given.value.isTensor() ? call.training()->classesOf(given.value.tensor()) : 0;
+  if (!classes)
+    return call.error(given.range, "the second operand is an input of type class(K), the labels; met " +
+                                       call.elaborator.describe(given.value));
+  if (!scores)
+    return {};
+  mlir::Value labels = given.value.tensor();
+  llvm::SmallVector<int64_t> positions(call.typeOf(scores).getShape());
+  int64_t channels = positions.size() > 1 ? positions[1] : 1;
+  bool isSingle = channels == 1;
+  if (positions.size() > 1)
+    positions.erase(positions.begin() + 1);
+  bool fits =
+      call.typeOf(labels).getShape() == llvm::ArrayRef(positions) && (isSingle ? classes == 2 : channels == classes);
+  if (!fits) {
+    std::vector<Note> notes;
+    Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.typeText(scores.getType()));
+    llvm::SmallVector<int64_t> wanted(call.typeOf(labels).getShape());
+    wanted.insert(wanted.begin() + 1, classes);
+    return call.error("the scores are " + call.elaborator.typeText(scores.getType()) + " and the labels class(" +
+                          std::to_string(classes) + ")" + call.elaborator.shapeText(call.typeOf(labels).getShape()) +
+                          ", which go with f32" + call.elaborator.shapeText(wanted),
+                      std::move(notes));
+  }
+  std::string name = call.layer.name.str();
+  if (name == "top_k") {
+    int64_t k = call.integer("k", 5, 1, std::max<int64_t>(1, classes - 1));
+    name = "top" + std::to_string(k);
+  }
+  return metric(call, name, {scores, labels}, classes);
+}
+
+Value psnr(LayerCall &call) {
+  mlir::Value x = call.input(0), target = call.input(1);
+  double peak = call.number("peak", 1);
+  if (!(peak > 0))
+    return call.error(call.rangeOf("peak"), "'peak' is " + numberText(peak) + "; it is above 0");
+  if (!x || !target)
+    return {};
+  if (x.getType() != target.getType() || call.typeOf(x).getRank() < 1 || !call.typeOf(x).isDynamicDim(0))
+    return call.error("the values are " + call.elaborator.typeText(x.getType()) + " and the target " +
+                      call.elaborator.typeText(target.getType()) + "; both are f32[N, ...] of one shape");
+  return metric(call, "psnr", {x, target}, 0);
+}
+
+} // namespace
+
+llvm::ArrayRef<LayerInfo> metricFunctions() {
+  static const std::vector<LayerInfo> functions = {
+      {"accuracy", 2, 2, {{"threshold"}}, ofClasses},
+      {"top_k", 2, 2, {{"k"}}, ofClasses},
+      {"precision", 2, 2, {{"threshold"}}, ofClasses},
+      {"recall", 2, 2, {{"threshold"}}, ofClasses},
+      {"f1", 2, 2, {{"threshold"}}, ofClasses},
+      {"iou", 2, 2, {{"threshold"}}, ofClasses},
+      {"miou", 2, 2, {{"threshold"}}, ofClasses},
+      {"confusion", 2, 2, {{"threshold"}}, ofClasses},
+      {"auc", 2, 2, {}, ofClasses},
+      {"psnr", 2, 2, {{"peak"}}, psnr},
+  };
+  return functions;
+}
+
+} // namespace cnn
