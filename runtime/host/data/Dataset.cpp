@@ -436,7 +436,7 @@ Result<Dataset> openPictures(std::span<const std::string> paths, const DatasetOp
   if (paths.empty())
     return makeError("no pictures given");
   std::vector<std::string> files;
-  bool others = false;
+  std::string other; // the first that is neither a picture nor a folder
   for (const std::string &path : paths) {
     if (isFolder(path)) {
       Result<std::shared_ptr<const FileTree>> tree = FileTree::ofFolder(path);
@@ -451,15 +451,16 @@ Result<Dataset> openPictures(std::span<const std::string> paths, const DatasetOp
     } else if (isPictureName(path)) {
       files.push_back(path);
     } else {
-      others = true;
+      other = other.empty() ? path : other;
     }
   }
-  if (files.empty() || others) {
+  if (files.empty() || !other.empty()) {
     if (paths.size() == 1) {
       pictures.split = Split::Test;
       return openDataset(paths[0], pictures);
     }
-    return makeError("{}: not a picture (.png, .jpg, .jpeg) or a folder of them", inQuotes(paths[0]));
+    return makeError("{}: not a picture (.png, .jpg, .jpeg) or a folder of them",
+                     inQuotes(other.empty() ? paths[0] : other));
   }
   Request request = requestOf(pictures, Split::Test);
   Result<Opened> opened = openPlainPictures(FileTree::ofFiles(std::move(files)), request);

@@ -136,19 +136,6 @@ std::unique_ptr<ByteStream> openStream(std::span<const uint8_t> file, const std:
   return std::make_unique<PlainStream>(file);
 }
 
-std::vector<uint8_t> peekStream(std::span<const uint8_t> file, size_t count) {
-  std::vector<uint8_t> bytes(count);
-  if (isGzip(file)) {
-    size_t filled = 0;
-    Inflater inflater(file, gzipWindow);
-    inflater.inflateInto(bytes, filled);
-    bytes.resize(filled);
-  } else {
-    bytes.assign(file.begin(), file.begin() + static_cast<ptrdiff_t>(std::min(count, file.size())));
-  }
-  return bytes;
-}
-
 Result<std::vector<uint8_t>> inflateRaw(std::span<const uint8_t> packed, uint64_t size, const std::string &name) {
   if (size > mostInflated(packed.size()))
     return makeError("{}: {} bytes cannot come from {} compressed ones", inQuotes(name), size, packed.size());

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace cnn::host {
@@ -32,9 +33,6 @@ bool isGzip(std::span<const uint8_t> file);
 
 /// `file` must outlive the stream; `name` stands in messages.
 std::unique_ptr<ByteStream> openStream(std::span<const uint8_t> file, const std::string &name);
-
-/// The first bytes of the content, fewer where it has fewer or is broken.
-std::vector<uint8_t> peekStream(std::span<const uint8_t> file, size_t count);
 
 /// Deflate without a wrapper (as in .zip), to exactly `size` bytes.
 Result<std::vector<uint8_t>> inflateRaw(std::span<const uint8_t> packed, uint64_t size, const std::string &name);

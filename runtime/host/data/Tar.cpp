@@ -246,12 +246,12 @@ Result<std::shared_ptr<const FileTree>> FileTree::ofArchive(const std::string &p
   Result<MappedFile> file = MappedFile::open(path);
   if (!file)
     return file.error();
-  const std::vector<uint8_t> head = peekStream(file->bytes(), blockSize);
-  if (head.size() != blockSize || std::memcmp(head.data() + 257, "ustar", 5) != 0) {
-    if (isGzip(file->bytes()) && head.size() != blockSize)
-      return makeError("{}: the gzip data is truncated or corrupt", inQuotes(path));
+  Block head = {};
+  Result<size_t> got = openStream(file->bytes(), path)->read(head);
+  if (!got)
+    return got.error();
+  if (*got != blockSize || std::memcmp(head.data() + 257, "ustar", 5) != 0)
     return makeError("{}: not a file of data: expected IDX, CIFAR's .bin, .npy, .npz, .tar or .tar.gz", inQuotes(path));
-  }
   auto tree = std::make_shared<FileTree>();
   tree->rootPath = path;
   tree->archive = true;
