@@ -123,6 +123,8 @@ def Cnn_ScheduleAttrInterface : AttrInterface<"ScheduleAttrInterface"> {
                     "verifyFor", (ins "::mlir::Operation *":$group)>,
     InterfaceMethod<"Bytes of group scratch for one image, shared by the group's kernels.", "int64_t", "scratchBytesPerImage",
                     (ins "::mlir::Operation *":$group)>,
+    InterfaceMethod<"Bytes of group scratch that is one for all images, shared by the group's kernels. A group has one sort "
+                    "of scratch or the other.", "int64_t", "scratchBytes", (ins "::mlir::Operation *":$group)>,
     InterfaceMethod<"The algorithm's name, such as `direct` or `winograd`.", "::llvm::StringRef", "algorithmName", (ins)>,
     InterfaceMethod<"Schedules one change away, for a tuner to search.",
                     "::llvm::SmallVector<::mlir::Attribute>", "neighbours", (ins "::mlir::Operation *":$group)>,

@@ -328,6 +328,16 @@ int64_t cnn::multiplyAdds(Operation *op) {
     return storedElements(withLayout(conv.getResult().getType(), {}), /*whole=*/false) * weight.getDimSize(1) *
            weight.getDimSize(2) * weight.getDimSize(3);
   }
+  if (auto conv = dyn_cast<Conv2dTransposeOp>(op)) {
+    RankedTensorType weight = typeOf(conv.getWeight());
+    return storedElements(withLayout(conv.getInput().getType(), {}), /*whole=*/false) * weight.getDimSize(1) *
+           weight.getDimSize(2) * weight.getDimSize(3);
+  }
+  if (auto conv = dyn_cast<Conv2dWeightGradOp>(op)) {
+    RankedTensorType weight = typeOf(conv.getResult());
+    return storedElements(withLayout(conv.getGradient().getType(), {}), /*whole=*/false) * weight.getDimSize(1) *
+           weight.getDimSize(2) * weight.getDimSize(3);
+  }
   if (auto conv = dyn_cast<WinogradConv2dOp>(op))
     return storedElements(withLayout(conv.getResult().getType(), {}), /*whole=*/false) *
            typeOf(conv.getWeight()).getDimSize(3) * 9;

@@ -110,6 +110,24 @@ CNN_INFER(Conv2dTransposeOp) {
                input.getElementType());
 }
 
+CNN_INFER(FlipKernelsOp) {
+  RankedTensorType type = typeOf(adaptor.getWeight());
+  int64_t groups = adaptor.getGroups();
+  if (!type || type.getRank() != 4 || !type.hasStaticShape() || groups < 1)
+    return failure();
+  return infer(types,
+               {type.getDimSize(1) * groups, type.getDimSize(0) / groups, type.getDimSize(2), type.getDimSize(3)},
+               type.getElementType());
+}
+LogicalResult FlipKernelsOp::verify() {
+  RankedTensorType type = typeOf(getWeight());
+  int64_t groups = getGroups();
+  if (type.getRank() != 4 || !type.hasStaticShape() || groups < 1 || type.getDimSize(0) % groups)
+    return emitOpError("flip_kernels_c1: groups = ")
+           << groups << " must divide dimension 0 of a static weight of rank 4, not " << type;
+  return success();
+}
+
 /// Whether a convolution of `image` [.., H, W] with such a kernel has the extents of `result`.
 template <typename Op>
 static bool convolutionFits(Op op, ArrayRef<int64_t> image, ArrayRef<int64_t> kernel, ArrayRef<int64_t> result) {

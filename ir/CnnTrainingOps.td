@@ -102,6 +102,21 @@ def Cnn_Conv2dTransposeOp : Cnn_TensorOp<"conv2d_transpose"> {
   }];
   let hasVerifier = 1;
 }
+def Cnn_FlipKernelsOp : Cnn_TensorOp<"flip_kernels"> {
+  let summary = "The kernels of a convolution mirrored, with the roles of inputs and outputs exchanged";
+  let description = [{
+    Weight [O, C/groups, kh, kw] to [C, O/groups, kh, kw]: with o and c counted in a group g,
+    result[g*C/groups + c, o, i, j] = weight[g*O/groups + o, c, kh-1-i, kw-1-j].
+    A `conv2d_transpose` of stride 1 is the `conv2d` of these kernels whose padding is dilation*(kernel - 1) less the
+    transposed one's. It is its own inverse and its own transpose.
+
+    `flip_kernels_c1`: rank 4, all extents known, groups >= 1 divides O.
+    `%1 = cnn.flip_kernels %w : tensor<16x8x3x3xf32> -> tensor<8x16x3x3xf32>`
+  }];
+  let arguments = (ins Cnn_Tensor:$weight, DefaultValuedAttr<I64Attr, "1">:$groups, OptionalAttr<StrAttr>:$path);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($result)";
+  let hasVerifier = 1;
+}
 def Cnn_Conv2dWeightGradOp : Cnn_TensorOp<"conv2d_weight_grad"> {
   let summary = "The gradient of `conv2d` by its weight";
   let description = [{

@@ -344,7 +344,8 @@ void Planner::write() {
     }
     if (auto own = scratch.find(group); own != scratch.end()) {
       const Buffer &buffer = buffers[own->second];
-      placements.push_back(PlacementAttr::get(context, Segment::Workspace, buffer.offset, 0, buffer.bytes));
+      placements.push_back(PlacementAttr::get(context, buffer.batched ? Segment::Workspace : Segment::Fixed,
+                                              buffer.offset, 0, buffer.batched ? buffer.bytes : 0));
     }
     group.setPlacementsAttr(ArrayAttr::get(context, placements));
   }
@@ -362,15 +363,20 @@ void Planner::plan() {
       placeInPlace(group, index);
   }
   for (auto [index, group] : llvm::enumerate(groups)) {
-    int64_t bytes = 0;
+    int64_t perImage = 0, whole = 0;
     if (auto schedules = group.getSchedules())
-      for (NamedAttribute entry : *schedules)
-        bytes = std::max(bytes, cast<ScheduleAttrInterface>(entry.getValue()).scratchBytesPerImage(group));
+      for (NamedAttribute entry : *schedules) {
+        auto schedule = cast<ScheduleAttrInterface>(entry.getValue());
+        perImage = std::max(perImage, schedule.scratchBytesPerImage(group));
+        whole = std::max(whole, schedule.scratchBytes(group));
+      }
+    int64_t bytes = std::max(perImage, whole);
     if (bytes == 0)
       continue;
     scratch[group] = buffers.size();
     Buffer buffer;
     buffer.bytes = llvm::alignTo(bytes, kAlignment);
+    buffer.batched = perImage != 0;
     buffer.first = buffer.last = index;
     buffers.push_back(buffer);
   }

@@ -202,9 +202,13 @@ private:
     }
     if (ArrayAttr places = group.getPlacementsAttr(); places && places.size() > group->getNumResults()) {
       auto place = dyn_cast<PlacementAttr>(places[group->getNumResults()]);
-      if (!place || place.getSegment() != Segment::Workspace)
-        return group.emitError() << "scratch lies in the workspace";
-      FailureOr<SmallVector<Interval>> images = locate(group, place, place.getImageStride(), 0);
+      if (!place || (place.getSegment() != Segment::Workspace && place.getSegment() != Segment::Fixed))
+        return group.emitError() << "scratch lies in the workspace or in the fixed segment";
+      int64_t bytes = 0;
+      if (auto schedules = group.getSchedules())
+        for (NamedAttribute entry : *schedules)
+          bytes = std::max(bytes, cast<ScheduleAttrInterface>(entry.getValue()).scratchBytes(group));
+      FailureOr<SmallVector<Interval>> images = locate(group, place, place.getImageStride(), bytes);
       if (failed(images) || failed(write(*images)))
         return failure();
       for (const Interval &image : *images)

@@ -253,8 +253,8 @@ FailureOr<TensorRef> Rules::bound() {
   double infinity = std::numeric_limits<double>::infinity();
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case<ReluOp, ClampOp, AbsOp, NegOp, StopGradientOp>([&](auto) -> Result { return operands[0].bound; })
-      .Case<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, UnsliceOp, PadOp, ConcatOp, ExpandGroupsOp, MaxPoolOp>(
-          [&](auto) { return moved(); })
+      .Case<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, UnsliceOp, PadOp, ConcatOp, ExpandGroupsOp, FlipKernelsOp,
+            MaxPoolOp>([&](auto) { return moved(); })
       .Case<ConstantOp, BatchSizeOp>([&](auto) -> Result { return TensorRef(); })
       .Case<RelayoutOp>([&](auto) -> Result { return operands[0].bound; })
       .Case<MaxOp, MinOp>([&](auto) -> Result {

@@ -156,6 +156,20 @@ static Tensor expandGroups(ExpandGroupsOp op, const Application &at) {
   return result;
 }
 
+/// result[g*C/groups + c, o, i, j] = weight[g*O/groups + o, c, kh-1-i, kw-1-j].
+static Tensor flipKernels(FlipKernelsOp op, const Application &at) {
+  const Tensor &weight = at.operand(0);
+  int64_t channels = weight.shape[1], outputs = at.shape[1], taps = at.shape[2] * at.shape[3];
+  Tensor result(at.shape);
+  for (int64_t to = 0; to < at.shape[0]; ++to)
+    for (int64_t o = 0; o < outputs; ++o) {
+      int64_t from = (to / channels * outputs + o) * channels + to % channels;
+      std::reverse_copy(weight.data() + from * taps, weight.data() + (from + 1) * taps,
+                        result.data() + (to * outputs + o) * taps);
+    }
+  return result;
+}
+
 std::optional<Tensor> evaluateShape(const Application &at) {
   using Result = std::optional<Tensor>;
   return llvm::TypeSwitch<Operation *, Result>(at.op)
@@ -169,6 +183,7 @@ std::optional<Tensor> evaluateShape(const Application &at) {
       .Case([&](PadGradOp op) -> Result { return padGrad(op, at); })
       .Case([&](ConcatOp op) -> Result { return concat(op, at); })
       .Case([&](ExpandGroupsOp op) -> Result { return expandGroups(op, at); })
+      .Case([&](FlipKernelsOp op) -> Result { return flipKernels(op, at); })
       .Default(Result());
 }
 

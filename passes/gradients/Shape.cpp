@@ -62,6 +62,9 @@ bool shape(Rule &r) {
                                        b.ints("shape", TensorBuilder::extentsOf(x))});
         });
       })
+      .Case([&](FlipKernelsOp op) {
+        return give([&] { return b.make<FlipKernelsOp>(g, {b.integer("groups", op.getGroups())}); });
+      })
       .Case([&](UnsliceOp op) { return give([&] { return slice(b, g, op.getStarts(), op.getSteps(), x); }); })
       .Case([&](PadOp op) {
         return give([&] {

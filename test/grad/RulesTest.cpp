@@ -101,9 +101,8 @@ template <typename Op> static Run binary(double low = -2) {
   return [=](Case &c) {
     Shape shape = c.shape(c.integer(1, 4));
     bool batched = c.flip();
-    c.check({{shape, batched}, {shape, batched, low, 2}}, [](TensorBuilder &b, ValueRange x) {
-      return weigh(b, b.make<Op>({x[0], x[1]}));
-    });
+    c.check({{shape, batched}, {shape, batched, low, 2}},
+            [](TensorBuilder &b, ValueRange x) { return weigh(b, b.make<Op>({x[0], x[1]})); });
   };
 }
 
@@ -221,6 +220,15 @@ static void conv2dWeightGrad(Case &c) {
   });
 }
 
+static void flipKernels(Case &c) {
+  int64_t groups = c.integer(1, 3);
+  Shape shape = {groups * c.integer(1, 3), c.integer(1, 3), c.integer(1, 3), c.integer(1, 3)};
+  c.what += ", groups " + std::to_string(groups);
+  c.check({{shape}}, [=](TensorBuilder &b, ValueRange x) {
+    return weigh(b, b.make<FlipKernelsOp>(x[0], {b.integer("groups", groups)}));
+  });
+}
+
 static void avgPool(Case &c) {
   Pool pool(c);
   bool countPad = c.flip();
@@ -332,6 +340,7 @@ static const std::map<std::string, Run> &table() {
       {"conv2d", conv2d},
       {"conv2d_transpose", conv2dTranspose},
       {"conv2d_weight_grad", conv2dWeightGrad},
+      {"flip_kernels", flipKernels},
       {"dense",
        [](Case &c) {
          int64_t inputs = c.integer(1, 4), outputs = c.integer(1, 4);

@@ -63,6 +63,15 @@ func.func @f(%x: tensor<?x6xf32>) {
 
 // -----
 
+// flip_kernels_c1
+func.func @f(%w: tensor<4x2x3x3xf32>) {
+  // expected-error@+1 {{'cnn.flip_kernels' op flip_kernels_c1: groups = 3 must divide dimension 0 of a static weight of rank 4, not 'tensor<4x2x3x3xf32>'}}
+  %0 = cnn.flip_kernels %w {groups = 3 : i64} : tensor<4x2x3x3xf32> -> tensor<6x1x3x3xf32>
+  return
+}
+
+// -----
+
 // conv2d_transpose_c1
 func.func @f(%x: tensor<?x4x3xf32>, %w: tensor<4x2x2x2xf32>) {
   // expected-error@+1 {{'cnn.conv2d_transpose' op conv2d_transpose_c1: input and weight must be of rank 4 and a bias of rank 1, not 'tensor<?x4x3xf32>' and 'tensor<4x2x2x2xf32>'}}

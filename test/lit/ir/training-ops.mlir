@@ -20,6 +20,8 @@ func.func @f(%x: tensor<?x4x6x6xf32>, %y: tensor<?x4x3x3xf32>, %w: tensor<4x2x2x
   %7 = cnn.conv2d_transpose %y, %w bias %b {size = array<i64: 6, 6>, strides = array<i64: 2, 2>, groups = 2 : i64} : tensor<?x4x3x3xf32>, tensor<4x2x2x2xf32>, tensor<4xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.conv2d_weight_grad %{{.*}} -> tensor<4x2x2x2xf32>
   %8 = cnn.conv2d_weight_grad %x, %y {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, groups = 2 : i64} : tensor<?x4x6x6xf32>, tensor<?x4x3x3xf32> -> tensor<4x2x2x2xf32>
+  // CHECK: cnn.flip_kernels %{{.*}} {groups = 2 : i64} : tensor<4x2x2x2xf32> -> tensor<4x2x2x2xf32>
+  %flipped = cnn.flip_kernels %w {groups = 2 : i64} : tensor<4x2x2x2xf32> -> tensor<4x2x2x2xf32>
   // CHECK: cnn.max_pool_grad
   %9 = cnn.max_pool_grad %x, %y {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : tensor<?x4x6x6xf32>, tensor<?x4x3x3xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.max_pool_pick
