@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/host/data/Convert.h"
 
+#include "runtime/host/data/BorderWeights.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -66,7 +68,8 @@ Result<FieldConverter> FieldConverter::create(const Field &field, const Part &pa
   converter.field = field;
   converter.classMap = std::move(classMap);
   converter.source = part.dtype;
-  converter.picture = part.kind == Part::Kind::Picture;
+  converter.picture = part.kind != Part::Kind::Array;
+  converter.borders = part.kind == Part::Kind::BorderWeights;
   const std::optional<int64_t> elements = elementCount(field.shape);
   if (!elements || *elements <= 0)
     return makeError("input '{}': no sample has {} elements", field.name, shapeText(field.shape));
@@ -93,6 +96,9 @@ Error FieldConverter::wrongSize(const std::string &name, std::span<const int64_t
 
 Result<void> FieldConverter::preparePicture(const Part &part, PixelScale scale) {
   const std::vector<int64_t> &shape = field.shape;
+  if (borders && ((field.dtype != DType::F32 && field.dtype != DType::F64) || field.classes > 0 || shape.size() < 2 ||
+                  shape.size() > 3 || (shape.size() == 3 && shape[0] != 1)))
+    return makeError("input '{}': weights of a mask are f32 of a height and a width", field.name);
   if (shape.size() == 3) {
     interleaved = field.dtype == DType::U8 && shape[0] != 1 && shape[0] != 3 && (shape[2] == 1 || shape[2] == 3);
     expected = interleaved ? std::vector{shape[2], shape[0], shape[1]} : shape;
@@ -204,7 +210,8 @@ Result<void> FieldConverter::toPlanes(const Image &image, const std::string &nam
     return {};
   }
   // Masks are often stored as colour pictures of grey values.
-  if (spatial && field.classes > 0 && have == 3 && channels == 1 && static_cast<int64_t>(pixels) == count) {
+  if (spatial && (field.classes > 0 || borders) && have == 3 && channels == 1 &&
+      static_cast<int64_t>(pixels) == count) {
     for (size_t i = 0; i < pixels; ++i) {
       if (source[3 * i] != source[3 * i + 1] || source[3 * i] != source[3 * i + 2])
         return makeError("{}: a picture in colour, but input '{}' takes a class at each pixel", inQuotes(name),
@@ -217,6 +224,15 @@ Result<void> FieldConverter::toPlanes(const Image &image, const std::string &nam
 }
 
 Result<void> FieldConverter::fromPlanes(std::span<const uint8_t> planes, const std::string &name, uint8_t *out) const {
+  if (borders) {
+    const std::vector<float> weights = borderWeights(planes, expected[1], expected[2]);
+    for (size_t i = 0; i < weights.size(); ++i)
+      if (field.dtype == DType::F64)
+        store(out, i, static_cast<double>(weights[i]));
+      else
+        store(out, i, weights[i]);
+    return {};
+  }
   const size_t plane = planes.size() / channels;
   if (field.classes > 0)
     for (size_t i = 0; i < planes.size(); ++i)

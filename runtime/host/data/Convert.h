@@ -20,6 +20,8 @@ public:
                                        std::vector<int64_t> classMap);
 
   bool isPicture() const { return picture; }
+  /// Made of a mask, and dear: fromPlanes() is what may be kept.
+  bool isBorderWeights() const { return borders; }
   int64_t elements() const { return count; }
   size_t bytes() const { return static_cast<size_t>(count) * dtypeBytes(field.dtype); }
 
@@ -37,6 +39,7 @@ private:
   Field field;
   DType source = DType::U8;
   bool picture = false;
+  bool borders = false;
   bool interleaved = false; // the field is [H, W, C]
   bool transposed = false;  // an array [H, W, C] for a field [C, H, W]
   int64_t count = 0;

@@ -19,7 +19,7 @@
 namespace cnn::host {
 namespace {
 
-/// Decoded planes of all samples, each filled by whoever needs it first.
+/// Decoded planes (or finished weights) of all samples, each filled by whoever needs it first.
 class PlaneCache {
 public:
   PlaneCache(int64_t samples, int64_t planeBytes)
@@ -73,8 +73,13 @@ struct Shared {
       return binding.converter.fromArray(source->array(binding.part, index), source->partName(binding.part, index),
                                          out);
     const auto count = static_cast<size_t>(binding.converter.elements());
-    if (const uint8_t *kept = binding.cache ? binding.cache->find(index) : nullptr)
-      return binding.converter.fromPlanes({kept, count}, {}, out);
+    const bool finished = binding.converter.isBorderWeights();
+    if (const uint8_t *kept = binding.cache ? binding.cache->find(index) : nullptr) {
+      if (!finished)
+        return binding.converter.fromPlanes({kept, count}, {}, out);
+      std::copy_n(kept, binding.converter.bytes(), out);
+      return {};
+    }
     const std::string name = source->partName(binding.part, index);
     Result<Image> image = source->picture(binding.part, index);
     if (!image)
@@ -85,7 +90,7 @@ struct Shared {
     if (Result<void> done = binding.converter.fromPlanes(planes, name, out); !done)
       return done;
     if (binding.cache)
-      binding.cache->put(index, planes.data());
+      binding.cache->put(index, finished ? out : planes.data());
     return {};
   }
 };
@@ -231,10 +236,11 @@ Result<std::shared_ptr<const Shared>> bind(SourcePointer source, const std::stri
       return converter.error();
     Binding binding{std::move(*converter), part, nullptr};
     if (binding.converter.isPicture()) {
+      const uint64_t each = binding.converter.isBorderWeights() ? binding.converter.bytes()
+                                                                : static_cast<uint64_t>(binding.converter.elements());
       uint64_t bytes = 0;
-      if (!__builtin_mul_overflow(uint64_t(from.size), uint64_t(binding.converter.elements() + 1), &bytes) &&
-          bytes <= cacheLeft) {
-        binding.cache = std::make_unique<PlaneCache>(from.size, binding.converter.elements());
+      if (!__builtin_mul_overflow(uint64_t(from.size), each + 1, &bytes) && bytes <= cacheLeft) {
+        binding.cache = std::make_unique<PlaneCache>(from.size, static_cast<int64_t>(each));
         cacheLeft -= bytes;
         shared->cachedBytes += bytes;
       }

@@ -5,8 +5,8 @@
 // the opening; every error is one line that names the file. A Dataset is immutable and cheap to copy; all of its
 // functions may be called from many threads at once.
 //
-// A data set consists of parts: "image" and "label" (a class), "image" and "mask", for NumPy the names of its arrays.
-// The network's inputs (Field) are filled from them.
+// A data set consists of parts: "image" and "label" (a class); "image", "mask", and "weight", which borderWeights()
+// makes of the mask; for NumPy the names of its arrays. The network's inputs (Field) are filled from them.
 //
 //   auto splits = openSplits("data/mnist", {.fields = {{.name = "image", .shape = {1, 28, 28}},
 //                                                      {.name = "label", .dtype = DType::I32, .classes = 10}}});
@@ -41,8 +41,9 @@ struct Field {
   std::vector<int64_t> shape = {};
   int64_t classes = 0; // class(n) of the language; 0: no class
   std::vector<PreprocessStep> preprocess = {};
-  /// The data's part it is filled from. Where empty: the part of the field's own name; otherwise "label" for a class or
-  /// a scalar, "mask" for a class with a height and a width, else "image".
+  /// The data's part it is filled from. Where empty: the part of the field's own name ("x" and "images" are "image",
+  /// "y" and "labels" "label", "weights" "weight"); otherwise "label" for a class or a scalar, "mask" for a class with
+  /// a height and a width, else "image".
   std::string part = {};
 };
 

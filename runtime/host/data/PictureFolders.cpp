@@ -21,11 +21,11 @@ public:
 
   std::string name(int64_t index) const override { return tree->display(path(0, index)); }
   std::string partName(size_t part, int64_t index) const override {
-    return tree->display(path(parts[part].kind == Part::Kind::Picture ? part : 0, index));
+    return tree->display(path(parts[part].kind == Part::Kind::Array ? 0 : part, index));
   }
 
   Result<Image> picture(size_t part, int64_t index) const override {
-    const size_t file = files[part][static_cast<size_t>(index)];
+    const size_t file = fileOf(part, index);
     Result<FileBytes> bytes = tree->read(file);
     if (!bytes)
       return bytes.error();
@@ -38,12 +38,14 @@ public:
 
   uint64_t memoryBytes() const override { return tree->memoryBytes(); }
 
-  const std::string &path(size_t part, int64_t index) const {
-    return tree->paths()[files[part][static_cast<size_t>(index)]];
+  const std::string &path(size_t part, int64_t index) const { return tree->paths()[fileOf(part, index)]; }
+  /// Weights are made of the mask.
+  size_t fileOf(size_t part, int64_t index) const {
+    return files[parts[part].kind == Part::Kind::BorderWeights ? 1 : part][static_cast<size_t>(index)];
   }
 
   std::shared_ptr<const FileTree> tree;
-  std::vector<size_t> files[2]; // of each part that is a picture
+  std::vector<size_t> files[2]; // of each part that is a file
   std::vector<int64_t> labels;
 };
 
@@ -220,6 +222,7 @@ Result<Opened> openMasks(std::shared_ptr<const FileTree> tree, const Request &re
 
   auto source = makeSource(tree, "pictures with masks");
   source->parts.push_back({"mask", Part::Kind::Picture, DType::U8, {}, tree->root()});
+  source->parts.push_back({"weight", Part::Kind::BorderWeights, DType::F32, {}, tree->root()});
   std::map<std::string, size_t, std::less<>> stems[2];
   const std::string folders[2] = {root->empty() ? "images" : *root + "/images",
                                   root->empty() ? "masks" : *root + "/masks"};

@@ -40,13 +40,14 @@ bool isArchiveName(std::string_view name) {
 
 std::string partOfName(std::string_view name) {
   static constexpr std::pair<std::string_view, std::string_view> known[] = {
-      {"images", "image"}, {"x", "image"},      {"inputs", "image"},  {"input", "image"},   {"labels", "label"},
-      {"y", "label"},      {"target", "label"}, {"targets", "label"}, {"classes", "label"}, {"masks", "mask"}};
+      {"images", "image"},  {"x", "image"},    {"inputs", "image"},  {"input", "image"},
+      {"labels", "label"},  {"y", "label"},    {"target", "label"},  {"targets", "label"},
+      {"classes", "label"}, {"masks", "mask"}, {"weights", "weight"}};
   const std::string text = lower(name);
   for (const auto &[alias, part] : known)
     if (text == alias)
       return std::string(part);
-  return text == "image" || text == "label" || text == "mask" ? text : std::string(name);
+  return text == "image" || text == "label" || text == "mask" || text == "weight" ? text : std::string(name);
 }
 
 std::vector<std::string> partCandidates(const Field &field) {
@@ -56,6 +57,8 @@ std::vector<std::string> partCandidates(const Field &field) {
   const bool scalar = elements && *elements == 1;
   const std::string byType = scalar ? "label" : field.classes > 0 && field.shape.size() >= 2 ? "mask" : "image";
   const std::string byName = partOfName(field.name);
+  if (byName == "weight") // a picture would be no substitute
+    return {byName};
   return byName == byType ? std::vector{byType} : std::vector{byName, byType};
 }
 

@@ -13,9 +13,10 @@
 
 namespace cnn::host {
 
-/// What every sample has one of: an 8-bit picture, or numbers.
+/// What every sample has one of: an 8-bit picture, numbers, or the weights that borderWeights() makes of a mask, which
+/// picture() then gives.
 struct Part {
-  enum class Kind { Picture, Array };
+  enum class Kind { Picture, Array, BorderWeights };
   std::string name;
   Kind kind = Kind::Picture;
   DType dtype = DType::U8; // of an array
@@ -37,7 +38,7 @@ public:
   virtual std::string partName(size_t part, int64_t index) const {
     return parts[part].file.empty() ? name(index) : fmt::format("{}[{}]", parts[part].file, index);
   }
-  /// Only of parts of that kind. Called from many threads.
+  /// Each only of parts of that kind. Called from many threads.
   virtual Result<Image> picture(size_t part, int64_t index) const = 0;
   virtual std::span<const uint8_t> array(size_t part, int64_t index) const = 0;
   virtual uint64_t memoryBytes() const = 0;
