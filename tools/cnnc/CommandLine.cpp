@@ -3,9 +3,12 @@
 
 #include "frontend/Diagnostics.h"
 
+#include "runtime/host/Csv.h"
 #include "llvm/ADT/SmallVector.h"
+
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include <algorithm>
 
@@ -52,6 +55,20 @@ void CommandLine::number(StringRef name, StringRef placeholder, int64_t &value, 
          }
          return (Twine("a whole number from ") + Twine(low) + " to " + Twine(high) + " is expected").str();
        }});
+}
+
+void CommandLine::real(StringRef name, StringRef placeholder, std::optional<double> &value, double low, double high,
+                       StringRef help) {
+  options.push_back({name.str(), placeholder.str(), help.str(), false, [&value, low, high](StringRef text) {
+                       double parsed = 0;
+                       if (!text.getAsDouble(parsed) && parsed >= low && parsed <= high) {
+                         value = parsed;
+                         return std::string();
+                       }
+                       return llvm::formatv("a number from {0} to {1} is expected", host::csvNumber(low),
+                                            host::csvNumber(high))
+                           .str();
+                     }});
 }
 
 void CommandLine::seed(StringRef name, StringRef placeholder, std::optional<uint64_t> &value, StringRef help) {

@@ -32,6 +32,9 @@ public:
   /// A whole number from `low` to `high`.
   void number(llvm::StringRef name, llvm::StringRef placeholder, int64_t &value, int64_t low, int64_t high,
               llvm::StringRef help);
+  /// A number from `low` to `high`.
+  void real(llvm::StringRef name, llvm::StringRef placeholder, std::optional<double> &value, double low, double high,
+            llvm::StringRef help);
   void seed(llvm::StringRef name, llvm::StringRef placeholder, std::optional<uint64_t> &value, llvm::StringRef help);
 
   /// Sets the values. Returns what the program shall return at once: 0 after --help, 2 after an error, which is then

@@ -13,6 +13,9 @@ int runCommand(llvm::ArrayRef<std::string> arguments);
 int buildCommand(llvm::ArrayRef<std::string> arguments);
 int benchCommand(llvm::ArrayRef<std::string> arguments);
 int verifyCommand(llvm::ArrayRef<std::string> arguments);
+int trainCommand(llvm::ArrayRef<std::string> arguments);
+int evalCommand(llvm::ArrayRef<std::string> arguments);
+int predictCommand(llvm::ArrayRef<std::string> arguments);
 int emitCommand(llvm::ArrayRef<std::string> arguments);
 int explainCommand(llvm::ArrayRef<std::string> arguments);
 

@@ -132,11 +132,14 @@ std::pair<std::string, std::string> splitNet(StringRef net) {
   return {net.take_front(colon).str(), net.drop_front(colon + 1).str()};
 }
 
-OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
+void prepareContext(MLIRContext &context) {
   context.loadDialect<CnnDialect, func::FuncDialect, cpu::CpuDialect>();
   context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler(printDiagnostic);
+}
 
+OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &options) {
+  prepareContext(context);
   NetworkRequest request;
   std::tie(request.path, request.network) = splitNet(options.net);
   for (const std::string &text : options.shapes) {

@@ -20,6 +20,9 @@ int fail(const llvm::Twine &message);
 /// Whether messages may be coloured: a terminal, and NO_COLOR is not set.
 bool useColour();
 
+/// Loads every dialect of the compiler, and prints diagnostics of passes as the frontend prints its own.
+void prepareContext(mlir::MLIRContext &context);
+
 /// Which network, in which shape, with which outputs.
 struct NetworkOptions {
   std::string net;

@@ -1,0 +1,158 @@
+// `cnnc predict`: a folder of pictures to a table of classes.
+#include "tools/cnnc/Commands.h"
+#include "tools/cnnc/Compile.h"
+#include "tools/cnnc/training/SavedState.h"
+#include "tools/cnnc/training/TrainingSetup.h"
+
+#include "codegen/package/Loaded.h"
+#include "runtime/host/Cpus.h"
+#include "runtime/host/Csv.h"
+#include "runtime/host/Json.h"
+#include "runtime/host/Labels.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+
+namespace cnn {
+namespace {
+
+struct PredictOptions {
+  NetworkOptions network;
+  WeightOptions weights;
+  TargetOptions target;
+  std::vector<std::string> inputs;
+  std::string output, labels, pixels = "unit";
+  int64_t batch = 32, workers = 0;
+  bool skipBad = false, scores = false, json = false;
+};
+
+/// One line of the table.
+std::string row(const std::string &sample, std::span<const float> scores, bool areProbabilities,
+                ArrayRef<std::string> names, bool withScores) {
+  size_t best = static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+  double sum = 0;
+  for (float score : scores)
+    sum += std::exp(static_cast<double>(score) - scores[best]);
+  std::string line = host::csvField(sample) + "," + std::to_string(best) + "," +
+                     host::csvField(best < names.size() ? names[best] : "") + "," +
+                     host::csvNumber(areProbabilities ? static_cast<double>(scores[best]) : 1 / sum);
+  if (withScores)
+    for (float score : scores)
+      line += "," + host::csvNumber(score);
+  return line + "\n";
+}
+
+} // namespace
+
+int predictCommand(ArrayRef<std::string> arguments) {
+  PredictOptions options;
+  CommandLine line("cnnc predict", "Writes the class of each picture of a folder to a CSV file.");
+  options.network.declare(line);
+  options.weights.declare(line);
+  options.target.declare(line);
+  line.list("input", "FOLDER|FILE", options.inputs, "pictures, and folders and archives of them; required");
+  line.text("output", "FILE", options.output, "the table, a CSV file: file,class,label,probability; required");
+  line.text("labels", "FILE", options.labels, "names of the classes, one a line (those kept with the weights)");
+  line.number("batch", "N", options.batch, 1, int64_t(1) << 20, "pictures at a time (32)");
+  line.number("workers", "N", options.workers, 1, 256, "threads that decode (half of --threads)");
+  line.text("pixels", "HOW", options.pixels,
+            "8-bit values without preprocessing become value / 255 (unit) or the value (raw)");
+  line.flag("skip-bad", options.skipBad, "leave out what cannot be read, and say how many; otherwise it is an error");
+  line.flag("scores", options.scores, "a column with the score of each class as well");
+  line.flag("json", options.json, "print one line of JSON");
+  if (std::optional<int> code = line.parse(arguments))
+    return *code;
+  if (options.inputs.empty())
+    return line.misuse("'--input' is missing: pictures or a folder of them");
+  if (options.output.empty())
+    return line.misuse("'--output' is missing: the file for the table");
+  if (options.pixels != "unit" && options.pixels != "raw")
+    return line.misuse("'--pixels' is '" + options.pixels + "': unit or raw is expected");
+  auto choice = TargetChoice::parse(options.target.target, /*all=*/false);
+  if (!choice)
+    return line.misuse(choice.error().message);
+  if (auto good = checkOutputPath(options.output); !good)
+    return fail(good.error().message);
+
+  MLIRContext context;
+  OwningOpRef<ModuleOp> network = loadNetwork(context, options.network);
+  if (!network)
+    return 1;
+  auto infer = network->lookupSymbol<func::FuncOp>(kInferFunction);
+  std::vector<Port> inputs = inputsOf(infer), outputs = outputsOf(infer);
+  RankedTensorType scoreType = outputs.front().type;
+  if (inputs.size() != 1 || scoreType.getRank() != 2 || scoreType.getDimSize(1) < 2)
+    return fail("'" + networkName(*network) +
+                "' is no classifier of pictures: one input, and an output [N, classes], are expected");
+  bool areProbabilities = isa_and_nonnull<SoftmaxOp>(infer.front().getTerminator()->getOperand(0).getDefiningOp());
+  int64_t classes = scoreType.getDimSize(1);
+  auto weights = Weights::open(*network, options.weights);
+  if (!weights)
+    return fail(weights.error().message);
+  auto names = !options.labels.empty()        ? host::readLabels(options.labels)
+               : options.weights.file.empty() ? host::Result<std::vector<std::string>>(std::vector<std::string>())
+                                              : classNamesOf(options.weights.file);
+  if (!names)
+    return fail(names.error().message);
+  if (!names->empty() && static_cast<int64_t>(names->size()) != classes)
+    return fail(fmt::format("there are {} names of classes, but the network has {} classes", names->size(), classes));
+
+  int64_t threads = options.target.threads ? options.target.threads : host::usableCpus();
+  DataOptions reading;
+  reading.pixels = options.pixels;
+  reading.skipBad = options.skipBad;
+  reading.workers = options.workers;
+  TrainingInput input{inputs.front().name, inputs.front().type, 0, inputs.front().preprocess};
+  auto dataset = reading.dataset(input, threads);
+  if (!dataset)
+    return fail(dataset.error().message);
+  auto data = host::openPictures(options.inputs, *dataset);
+  if (!data)
+    return fail(data.error().message);
+  reportSkipped(*data);
+  host::LoaderOptions loading;
+  loading.batch = options.batch;
+  loading.workers = reading.workersFor(threads);
+  auto loader = host::Loader::create(*data, loading);
+  if (!loader)
+    return fail(loader.error().message);
+  options.target.threads = threads;
+  auto target = createTarget(*network, *weights, options.target);
+  if (!target)
+    return fail(target.error().message);
+
+  std::string table = "file,class,label,probability";
+  for (int64_t i = 0; options.scores && i < classes; ++i)
+    table += ",score_" + std::to_string(i);
+  table += "\n";
+  while (true) {
+    auto next = (*loader)->next();
+    if (!next)
+      return fail(next.error().message);
+    if (!*next)
+      break;
+    auto results = (*target)->run((*next)->tensors);
+    if (!results)
+      return fail(results.error().message);
+    std::vector<float> scores = results->front().view().toFloats();
+    for (size_t i = 0; i < static_cast<size_t>((*next)->count); ++i)
+      table += row(data->sampleName((*next)->samples[i]),
+                   std::span(scores).subspan(i * static_cast<size_t>(classes), static_cast<size_t>(classes)),
+                   areProbabilities, *names, options.scores);
+  }
+  if (auto written = host::writeFile(options.output, std::string_view(table)); !written)
+    return fail(written.error().message);
+  if (options.json) {
+    host::JsonWriter json;
+    json.beginObject().member("network", networkName(*network)).member("target", (*target)->describe());
+    json.member("pictures", data->size()).member("skipped", data->skipped().size()).member("output", options.output);
+    llvm::outs() << json.endObject().text() << "\n";
+  } else {
+    llvm::outs() << data->size() << (data->size() == 1 ? " picture" : " pictures") << " to " << options.output << "\n";
+  }
+  return 0;
+}
+
+} // namespace cnn

@@ -1,0 +1,241 @@
+// `cnnc train`: a train block over a data set, to a weights file.
+#include "tools/cnnc/Commands.h"
+#include "tools/cnnc/Table.h"
+#include "tools/cnnc/training/TrainingRun.h"
+
+#include "runtime/host/Cpus.h"
+
+#include "llvm/Support/FileSystem.h"
+
+#include <csignal>
+
+using namespace mlir;
+
+namespace cnn {
+namespace {
+
+std::atomic<bool> stopAsked = false;
+
+/// The first signal asks the run to end after its step; the second one ends the process.
+extern "C" void askToStop(int signal) {
+  stopAsked = true;
+  std::signal(signal, SIG_DFL);
+}
+
+struct TrainOptions {
+  std::string net, output, curves, validation;
+  DataOptions data;
+  TargetOptions target;
+  RunOptions run;
+  std::vector<std::string> rates;
+  /// Settings given on the command line; -1: not.
+  int64_t epochs = -1, batch = -1, patience = -1, seed = -1;
+  std::optional<double> minimumDelta;
+  bool json = false, quiet = false;
+
+  void declare(CommandLine &line) {
+    line.positional("NET", net, "FILE.cnn, or FILE.cnn:NAME where the file holds several train blocks");
+    data.declare(line);
+    line.text("output", "FILE", output, "the weights, a safetensors file; required");
+    line.number("epochs", "N", epochs, 1, 1000000, "passes over the data (the block's)");
+    line.number("batch", "N", batch, 1, int64_t(1) << 20, "samples a step (the block's)");
+    line.text("validation", "SHARE|DIR", validation, "the share of the data held out, or other data (the block's)");
+    line.number("seed", "N", seed, 0, int64_t(1) << 52, "of initial weights, order and draws (the block's)");
+    line.list("learning-rate", "[NAME=]RATE", rates, "another learning rate for the block's schedule to work on");
+    line.text("weights", "FILE", run.weights, "begin with these parameters and statistics");
+    target.declare(line);
+    line.text("checkpoint", "DIR", run.checkpointFolder, "keep checkpoints here: after each epoch, and when stopped");
+    line.number("every", "N", run.every, 1, int64_t(1) << 40, "also after every N steps");
+    line.number("keep", "N", run.keep, 1, 1000000, "how many checkpoints stay (3)");
+    line.flag("resume", run.resume, "go on from the last checkpoint, to the same bits");
+    line.number("steps", "N", run.maxSteps, 1, int64_t(1) << 40, "end after N steps of this call");
+    line.text("watch", "FIGURE", run.watch,
+              "loss, or a reported figure: what the next three go by, of validation if any");
+    line.number("patience", "N", patience, 0, 1000000, "stop when that has not improved for N epochs (the block's)");
+    line.real("min-delta", "X", minimumDelta, 0, 1e30, "what counts as an improvement (anything)");
+    line.flag("keep-best", run.keepBest, "write the weights of the best epoch instead of the last one");
+    line.text("history", "PATH", run.historyPath, "a record an epoch to PATH.jsonl and PATH.csv (DIR/history)");
+    line.text("curves", "FILE", curves, "draw the history as .png or .svg");
+    line.flag("quiet", quiet, "no progress");
+    line.flag("json", json, "print a line of JSON an epoch");
+  }
+};
+
+/// Where what is for people goes: not among the lines of JSON.
+llvm::raw_ostream &people(const TrainOptions &options) { return options.json ? llvm::errs() : llvm::outs(); }
+
+/// The settings that replace the block's. Returns what is wrong, or an empty string.
+std::string collectSettings(TrainOptions &options, std::vector<std::pair<std::string, double>> &settings,
+                            std::string &validationPath) {
+  for (auto [name, value] : {std::pair("epochs", options.epochs), std::pair("batch", options.batch),
+                             std::pair("patience", options.patience), std::pair("seed", options.seed)})
+    if (value >= 0)
+      settings.push_back({name, static_cast<double>(value)});
+  double share = 0;
+  if (!options.validation.empty()) {
+    if (StringRef(options.validation).getAsDouble(share)) {
+      validationPath = options.validation;
+      share = 0;
+    } else if (!(share >= 0 && share < 1)) {
+      return "'--validation' is '" + options.validation + "': a share from 0 to below 1, or a path, is expected";
+    }
+    settings.push_back({"validation", share});
+  }
+  for (StringRef text : options.rates) {
+    auto [name, number] = text.contains('=') ? text.split('=') : std::pair(StringRef(), text);
+    double rate = 0;
+    if (number.getAsDouble(rate) || !(rate > 0 && rate <= 1e6))
+      return ("'--learning-rate' is '" + text + "': a number above 0 is expected").str();
+    options.run.rates.push_back({name.str(), rate});
+  }
+  return "";
+}
+
+void printPlan(const TrainOptions &options, const TrainingProgram &program, const host::Splits &data,
+               const TrainingRun &run, const StepModule &step) {
+  llvm::raw_ostream &stream = people(options);
+  const TrainingSettings &settings = options.run.settings;
+  auto [used, trained] = countParameters(program);
+  TrainingRun::Memory memory = run.memory();
+  stream << program.name << " on " << step.describe() << ", " << options.run.threads
+         << (options.run.threads == 1 ? " thread" : " threads") << "\n";
+  stream << "data:       " << withSeparators(data.train.size()) << " samples (" << data.train.format() << ")";
+  if (data.validation)
+    stream << ", " << withSeparators(data.validation->size()) << " to validate";
+  if (!data.train.classNames().empty())
+    stream << ", " << data.train.classNames().size() << " classes";
+  stream << "\nparameters: " << withSeparators(used);
+  if (trained != used)
+    stream << ", " << withSeparators(trained) << " trained";
+  stream << "\nmemory:     " << bytesText(static_cast<int64_t>(memory.state + memory.sessions + memory.data))
+         << " (state " << bytesText(static_cast<int64_t>(memory.state)) << ", workspace "
+         << bytesText(static_cast<int64_t>(memory.sessions)) << ", data "
+         << bytesText(static_cast<int64_t>(memory.data)) << ")\n";
+  stream << "training:   " << settings.epochs << (settings.epochs == 1 ? " epoch" : " epochs") << " of "
+         << withSeparators(run.stepsPerEpoch()) << (run.stepsPerEpoch() == 1 ? " step" : " steps") << ", batch "
+         << settings.batch << ", seed " << settings.seed << "\n";
+  for (const std::string &note : run.notes)
+    stream << note << "\n";
+  stream << "\n";
+  stream.flush();
+}
+
+std::string figuresText(llvm::ArrayRef<host::NamedValue> values) {
+  std::string text;
+  for (const host::NamedValue &value : values)
+    text += fmt::format("  {} {:.4f}", value.first, value.second);
+  return text;
+}
+
+void printEpoch(const TrainOptions &options, const host::HistoryRecord &record) {
+  if (options.json) {
+    llvm::outs() << host::jsonLine(record) << "\n";
+  } else {
+    llvm::outs() << fmt::format("epoch {}/{}  loss {:.4f}{}", record.epoch, options.run.settings.epochs, record.loss,
+                                figuresText(record.metrics));
+    if (!record.validation.empty())
+      llvm::outs() << "  validation:" << figuresText(record.validation);
+    llvm::outs() << fmt::format("  {} samples/s, {:.1f} % waiting for data\n", host::rateText(record.samplesPerSecond),
+                                100 * record.dataWait);
+  }
+  llvm::outs().flush();
+}
+
+} // namespace
+
+int trainCommand(ArrayRef<std::string> arguments) {
+  TrainOptions options;
+  CommandLine line("cnnc train", "Trains the networks of a train block and writes their weights.");
+  options.declare(line);
+  if (std::optional<int> code = line.parse(arguments))
+    return *code;
+  if (std::string problem = options.data.problem(); !problem.empty())
+    return line.misuse(problem);
+  if (options.output.empty())
+    return line.misuse("'--output' is missing: the file for the weights");
+  if (options.run.resume && options.run.checkpointFolder.empty())
+    return line.misuse("'--resume' needs --checkpoint DIR");
+  if (options.run.every && options.run.checkpointFolder.empty())
+    return line.misuse("'--every' needs --checkpoint DIR");
+  if (!options.curves.empty() && !StringRef(options.curves).ends_with_insensitive(".png") &&
+      !StringRef(options.curves).ends_with_insensitive(".svg"))
+    return line.misuse("'--curves' is '" + options.curves + "': a name ending in .png or .svg is expected");
+  std::vector<std::pair<std::string, double>> settings;
+  std::string validationPath;
+  if (std::string problem = collectSettings(options, settings, validationPath); !problem.empty())
+    return line.misuse(problem);
+  auto choice = TargetChoice::parse(options.target.target, /*all=*/false);
+  if (!choice)
+    return line.misuse(choice.error().message);
+  options.run.threads = static_cast<int>(options.target.threads ? options.target.threads : host::usableCpus());
+  options.run.workers = options.data.workersFor(options.run.threads);
+  options.run.minimumDelta = options.minimumDelta.value_or(0);
+  options.run.toolVersion = CNN_VERSION;
+  if (options.run.historyPath.empty() && !options.run.checkpointFolder.empty())
+    options.run.historyPath = options.run.checkpointFolder + "/history";
+  for (const std::string &path : {options.output, options.curves, options.run.historyPath})
+    if (!path.empty() && path != options.run.checkpointFolder + "/history")
+      if (auto good = checkOutputPath(path); !good)
+        return fail(good.error().message);
+
+  MLIRContext context;
+  TrainingProgram program = loadTrainBlock(context, options.net, settings);
+  if (!program)
+    return 1;
+  options.run.settings = settingsOf(program);
+  auto dataset = options.data.dataset(program.inputs, options.run.threads);
+  if (!dataset)
+    return fail(dataset.error().message);
+  dataset->validation = validationPath.empty() ? options.run.settings.validation : 0;
+  dataset->seed = options.run.settings.seed;
+  auto data = host::openSplits(options.data.data, *dataset, validationPath);
+  if (!data)
+    return fail(data.error().message);
+  reportSkipped(data->train);
+  if (data->validation)
+    reportSkipped(*data->validation);
+
+  std::unique_ptr<StepModule> step, evaluate, augment;
+  auto prepare = [&](OwningOpRef<ModuleOp> &module, std::unique_ptr<StepModule> &into) -> host::Result<void> {
+    auto made = StepModule::create(*module, *choice, options.target.exact);
+    if (!made)
+      return made.error();
+    into = std::move(*made);
+    return {};
+  };
+  if (auto done = prepare(program.step, step); !done)
+    return fail(done.error().message);
+  if (data->validation)
+    if (auto done = prepare(program.evaluate, evaluate); !done)
+      return fail(done.error().message);
+  if (program.augment)
+    if (auto done = prepare(program.augment, augment); !done)
+      return fail(done.error().message);
+  auto run = TrainingRun::create(program, *step, evaluate.get(), augment.get(), *data, options.run);
+  if (!run)
+    return fail(run.error().message);
+  printPlan(options, program, *data, **run, *step);
+
+  std::signal(SIGINT, askToStop);
+  std::signal(SIGTERM, askToStop);
+  host::Progress progress(host::standardErrorProgress(), !options.quiet);
+  auto end = (*run)->run(progress, stopAsked, [&](const host::HistoryRecord &record) { printEpoch(options, record); });
+  progress.finish();
+  if (!end)
+    return fail(end.error().message);
+  if (*end == RunEnd::NotFinite)
+    return fail((*run)->message());
+  if (!options.curves.empty() && !(*run)->records().empty())
+    if (auto drawn = host::writeCurves(options.curves, (*run)->records(), program.name); !drawn)
+      return fail(drawn.error().message);
+  if (*end == RunEnd::Interrupted)
+    return fail((*run)->message() + "; " + options.output + " was not written");
+  if (!(*run)->message().empty())
+    people(options) << (*run)->message() << "\n";
+  if (auto written = (*run)->writeWeights(options.output); !written)
+    return fail(written.error().message);
+  people(options) << "wrote " << options.output << "\n";
+  return 0;
+}
+
+} // namespace cnn

@@ -1,0 +1,171 @@
+// Losses and metrics over batches; Reports.h has the contract.
+#include "tools/cnnc/training/Reports.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace mlir;
+
+namespace cnn {
+
+using host::NamedValue;
+using host::TensorView;
+
+double Reports::RunningMean::value() const {
+  return weight > 0 ? sum / weight : std::numeric_limits<double>::quiet_NaN();
+}
+
+host::Result<Reports> Reports::create(const TrainingProgram &program, const StepModule &module,
+                                      const BatchBinding &binding, ArrayRef<std::string> classNames) {
+  Reports result;
+  result.binding = &binding;
+  for (const TrainingMinimization &minimization : program.minimizations) {
+    std::optional<size_t> output = module.output(minimization.lossOutput);
+    if (!output)
+      return host::makeError("'{}' has no loss '{}'", program.name, minimization.lossOutput);
+    result.losses.push_back({minimization.lossOutput, *output, {}});
+  }
+  for (const TrainingReport &described : program.reports) {
+    Report report;
+    report.name = described.name;
+    for (const ReportOperand &operand : described.operands) {
+      std::optional<size_t> output = operand.isInput ? std::nullopt : module.output(operand.name);
+      if (!operand.isInput && !output)
+        return host::makeError("'{}' has no value '{}' to report", program.name, operand.name);
+      report.operands.push_back({operand.name, output});
+    }
+    if (described.metric != "mean") {
+      host::MetricOptions options;
+      options.classes = described.classes;
+      if (described.classes == static_cast<int64_t>(classNames.size()))
+        options.classNames = classNames.vec();
+      for (const auto &[name, value] : described.settings)
+        (name == "peak" ? options.peak : options.threshold) = value;
+      auto metric = host::makeMetrics(std::span(&described.metric, 1), options);
+      if (!metric)
+        return metric.error();
+      report.metric = std::move(*metric);
+      report.wantsTargets = described.metric == "psnr";
+    }
+    result.reports.push_back(std::move(report));
+  }
+  return result;
+}
+
+TensorView Reports::valueOf(const Operand &operand, const host::Batch &batch, const StepCall &call,
+                            ArrayRef<host::Tensor> replaced) const {
+  if (!operand.output)
+    return binding->find(batch, operand.name);
+  return replaced.empty() ? call.output(*operand.output) : replaced[*operand.output].view();
+}
+
+static std::vector<int64_t> toIntegers(const TensorView &view) {
+  std::vector<int64_t> numbers;
+  if (view.dtype == host::DType::I64) {
+    numbers.resize(static_cast<size_t>(view.elements()));
+    std::memcpy(numbers.data(), view.bytes.data(), view.bytes.size());
+    return numbers;
+  }
+  for (double value : view.toDoubles())
+    numbers.push_back(std::llround(value));
+  return numbers;
+}
+
+host::Result<void> Reports::add(const host::Batch &batch, const StepCall &call, ArrayRef<host::Tensor> replaced) {
+  double weight = static_cast<double>(batch.count);
+  auto scalar = [&](size_t output) {
+    return replaced.empty() ? call.scalar(output) : replaced[output].view().toDoubles().front();
+  };
+  for (Loss &loss : losses)
+    loss.mean.add(scalar(loss.output), weight);
+  for (Report &report : reports) {
+    if (!report.metric) {
+      report.mean.add(valueOf(report.operands.front(), batch, call, replaced).toDoubles().front(), weight);
+      continue;
+    }
+    TensorView first = valueOf(report.operands[0], batch, call, replaced);
+    TensorView second = valueOf(report.operands[1], batch, call, replaced);
+    std::vector<float> scores = first.toFloats(), targets;
+    std::vector<int64_t> labels;
+    if (report.wantsTargets)
+      targets = second.toFloats();
+    else
+      labels = toIntegers(second);
+    host::MetricBatch values{scores, first.shape, labels, targets};
+    if (auto added = report.metric->add(values); !added)
+      return host::makeError("{}: {}", report.name, added.error().message);
+  }
+  sampleCount += batch.count;
+  return {};
+}
+
+void Reports::clear() {
+  for (Loss &loss : losses)
+    loss.mean = {};
+  for (Report &report : reports) {
+    report.mean = {};
+    if (report.metric)
+      report.metric->clear();
+  }
+  sampleCount = 0;
+}
+
+std::vector<NamedValue> Reports::values() const {
+  std::vector<NamedValue> values;
+  for (const Loss &loss : ArrayRef(losses).drop_front())
+    values.push_back({loss.name, loss.mean.value()});
+  for (const Report &report : reports) {
+    if (!report.metric) {
+      values.push_back({report.name, report.mean.value()});
+      continue;
+    }
+    std::vector<NamedValue> figures = report.metric->values();
+    if (figures.size() == 1)
+      figures.front().first = report.name;
+    llvm::append_range(values, figures);
+  }
+  return values;
+}
+
+std::vector<std::string> Reports::names() const {
+  std::vector<std::string> names;
+  for (const NamedValue &value : values())
+    names.push_back(value.first);
+  return names;
+}
+
+std::vector<double> Reports::batchLosses(const StepCall &call) const {
+  std::vector<double> values;
+  for (const Loss &loss : losses)
+    values.push_back(call.scalar(loss.output));
+  return values;
+}
+
+const host::ConfusionMatrix *Reports::confusion() const {
+  for (const Report &report : reports)
+    if (report.metric && report.metric->confusion())
+      return report.metric->confusion();
+  return nullptr;
+}
+
+std::string Reports::state() const {
+  std::string text = std::to_string(sampleCount);
+  for (const Loss &loss : losses)
+    text += fmt::format(" {:a} {:a}", loss.mean.sum, loss.mean.weight);
+  return text;
+}
+
+host::Result<void> Reports::restore(std::string_view state) {
+  SmallVector<StringRef> words;
+  StringRef(state).split(words, ' ');
+  if (words.size() != 1 + 2 * losses.size() || words[0].getAsInteger(10, sampleCount))
+    return host::makeError("the checkpoint's losses are of another train block");
+  for (size_t i = 0; i < losses.size(); ++i) {
+    losses[i].mean.sum = std::strtod(words[1 + 2 * i].str().c_str(), nullptr);
+    losses[i].mean.weight = std::strtod(words[2 + 2 * i].str().c_str(), nullptr);
+  }
+  return {};
+}
+
+} // namespace cnn

@@ -1,0 +1,72 @@
+// The figures of a train block: its losses and what its `report` statements name, gathered over batches.
+#pragma once
+
+#include "runtime/host/training/Metrics.h"
+#include "tools/cnnc/training/TrainingData.h"
+
+namespace cnn {
+
+class Reports {
+public:
+  /// For the outputs of `module`, a step or an evaluation of the block; all arguments outlive the object.
+  static host::Result<Reports> create(const TrainingProgram &program, const StepModule &module,
+                                      const BatchBinding &binding, llvm::ArrayRef<std::string> classNames);
+
+  /// After a run of the batch. `replaced`, where not empty, stands in for the module's outputs.
+  host::Result<void> add(const host::Batch &batch, const StepCall &call, llvm::ArrayRef<host::Tensor> replaced = {});
+  void clear();
+
+  /// The mean of the (first) loss.
+  double loss() const { return losses.front().mean.value(); }
+  /// The other losses, then the reports.
+  std::vector<host::NamedValue> values() const;
+  int64_t samples() const { return sampleCount; }
+  /// Of the last batch: the losses.
+  std::vector<double> batchLosses(const StepCall &call) const;
+  /// Of the first report that has one; null where none has.
+  const host::ConfusionMatrix *confusion() const;
+  /// Sums behind loss(), exact, for checkpoints.
+  std::string state() const;
+  host::Result<void> restore(std::string_view state);
+
+  /// Names of all that values() gives.
+  std::vector<std::string> names() const;
+
+private:
+  Reports() = default;
+
+  /// A mean whose sums can be saved.
+  struct RunningMean {
+    double sum = 0, weight = 0;
+    void add(double value, double weightOfIt) {
+      sum += value * weightOfIt;
+      weight += weightOfIt;
+    }
+    double value() const;
+  };
+  struct Loss {
+    std::string name;
+    size_t output;
+    RunningMean mean;
+  };
+  struct Operand {
+    std::string name;
+    std::optional<size_t> output; // otherwise an input of the block
+  };
+  struct Report {
+    std::string name;
+    std::unique_ptr<host::Metric> metric; // null: a mean of a scalar
+    bool wantsTargets = false;            // values to be reached rather than classes
+    std::vector<Operand> operands;
+    RunningMean mean;
+  };
+  host::TensorView valueOf(const Operand &operand, const host::Batch &batch, const StepCall &call,
+                           llvm::ArrayRef<host::Tensor> replaced) const;
+
+  const BatchBinding *binding = nullptr;
+  std::vector<Loss> losses;
+  std::vector<Report> reports;
+  int64_t sampleCount = 0;
+};
+
+} // namespace cnn

@@ -1,0 +1,183 @@
+// State to and from files; SavedState.h has the contract.
+#include "tools/cnnc/training/SavedState.h"
+
+#include "ir/reference/InitialState.h"
+#include "ir/reference/Materialize.h"
+
+#include <cstring>
+
+using namespace mlir;
+
+namespace cnn {
+
+using host::makeError;
+using host::NamedTensor;
+using host::Result;
+using host::SafetensorsFile;
+using host::TensorView;
+
+static RankedTensorType typeOf(Operation *state) {
+  return cast<RankedTensorType>(state->getAttrOfType<TypeAttr>("type").getValue());
+}
+
+SavedNames::SavedNames(ModuleOp step) {
+  for (Operation &op : *step.getBody())
+    if (isState(&op))
+      if (auto name = op.getAttrOfType<StringAttr>("source_name"))
+        names[SymbolTable::getSymbolName(&op)] = name.str();
+}
+
+std::string SavedNames::of(StringRef variable) const {
+  auto found = names.find(variable);
+  return found == names.end() ? variable.str() : found->second;
+}
+
+/// Stores the file's tensor, converted, as the variable's value. Returns what is wrong with it, or an empty string.
+static std::string load(StateBlock &state, const StateVariable &variable, RankedTensorType type,
+                        const SafetensorsFile &file, const std::string &name, StringRef network) {
+  const TensorView *view = file.find(name);
+  if (!view && !network.empty())
+    view = file.find((network + "." + name).str());
+  if (!view) {
+    std::vector<std::string> near = file.closestNames(name, 1);
+    return fmt::format("no tensor {} ({}){}", host::inQuotes(name), host::shapeText(variable.shape),
+                       near.empty() ? "" : "; did you mean " + host::inQuotes(near.front()) + "?");
+  }
+  if (view->shape != variable.shape)
+    return fmt::format("tensor {} is {}, but the network wants {}", host::inQuotes(name), host::shapeText(view->shape),
+                       host::shapeText(variable.shape));
+  std::vector<char> bytes = reference::materialize(type, reference::Tensor(view->shape, view->toDoubles()));
+  std::memcpy(state.bytesOf(variable).data(), bytes.data(), bytes.size());
+  return "";
+}
+
+Result<void> initializeState(StateBlock &state, const StepModule &step, const TrainingProgram &program,
+                             const SavedNames &names, uint64_t seed, const std::string &weightsFile) {
+  reference::InitialState initial(step.module(), seed, reference::Start::Training);
+  llvm::StringMap<Operation *> declarations;
+  for (Operation &op : *step.module().getBody())
+    if (isState(&op))
+      declarations[SymbolTable::getSymbolName(&op)] = &op;
+  for (const StateVariable &variable : state.variables()) {
+    RankedTensorType type = typeOf(declarations[variable.name]);
+    auto value = initial(variable.name, type);
+    if (failed(value))
+      return makeError("there is no initial value for '{}'", variable.name);
+    std::vector<char> bytes = reference::materialize(type, *value);
+    std::memcpy(state.bytesOf(variable).data(), bytes.data(), bytes.size());
+  }
+  for (const InitialWeights &from : program.initial) {
+    auto file = SafetensorsFile::open(from.path);
+    if (!file)
+      return file.error();
+    for (const InitialWeights::Tensor &tensor : from.tensors)
+      if (const StateVariable *variable = state.find(tensor.state))
+        if (std::string problem =
+                load(state, *variable, typeOf(declarations[tensor.state]), *file, tensor.name, from.network);
+            !problem.empty())
+          return makeError("{}: {}", from.path, problem);
+  }
+  if (!weightsFile.empty()) {
+    auto file = SafetensorsFile::open(weightsFile);
+    if (!file)
+      return file.error();
+    for (const TrainingNetwork &network : program.networks)
+      for (const std::string &name : network.state)
+        if (const StateVariable *variable = state.find(name))
+          if (std::string problem = load(state, *variable, typeOf(declarations[name]), *file, names.of(name),
+                                         network.prefix.empty() ? network.name : "");
+              !problem.empty())
+            return makeError("{}: {}", weightsFile, problem);
+  }
+  for (const MovingAverage &average : program.averages)
+    for (const MovingAverage::Variable &pair : average.variables) {
+      const StateVariable *to = state.find(pair.average), *from = state.find(pair.state);
+      if (to && from)
+        std::memcpy(state.bytesOf(*to).data(), state.bytesOf(*from).data(), static_cast<size_t>(from->bytes));
+    }
+  return {};
+}
+
+std::vector<NamedTensor> allTensors(const StateBlock &state, const SavedNames &names) {
+  std::vector<NamedTensor> tensors;
+  for (const StateVariable &variable : state.variables())
+    tensors.push_back({names.of(variable.name), state.view(variable)});
+  return tensors;
+}
+
+std::vector<host::ExpectedTensor> expectedTensors(const StateBlock &state, const SavedNames &names) {
+  std::vector<host::ExpectedTensor> tensors;
+  for (const StateVariable &variable : state.variables())
+    tensors.push_back({names.of(variable.name), variable.dtype, variable.shape});
+  return tensors;
+}
+
+void restoreState(StateBlock &state, const SavedNames &names, const SafetensorsFile &file) {
+  for (const StateVariable &variable : state.variables()) {
+    const TensorView *view = file.find(names.of(variable.name));
+    std::memcpy(state.bytesOf(variable).data(), view->bytes.data(), view->bytes.size());
+  }
+}
+
+/// The variable that holds the average of each variable that has one.
+static llvm::StringMap<std::string> averagesOf(const TrainingProgram &program) {
+  llvm::StringMap<std::string> averages;
+  for (const MovingAverage &average : program.averages)
+    for (const MovingAverage::Variable &pair : average.variables)
+      averages[pair.state] = pair.average;
+  return averages;
+}
+
+std::vector<NamedTensor> weightTensors(const StateBlock &state, const SavedNames &names,
+                                       const TrainingProgram &program) {
+  llvm::StringMap<std::string> averages = averagesOf(program);
+  std::vector<NamedTensor> tensors;
+  for (const TrainingNetwork &network : program.networks)
+    for (const std::string &name : network.state) {
+      auto average = averages.find(name);
+      const StateVariable *variable = state.find(average == averages.end() ? name : average->second);
+      if (variable)
+        tensors.push_back({names.of(name), state.view(*variable)});
+    }
+  return tensors;
+}
+
+void copyForEvaluation(StateBlock &evaluation, const StateBlock &state, const TrainingProgram &program) {
+  (void)evaluation.copyByName(state);
+  for (const auto &entry : averagesOf(program)) {
+    const StateVariable *to = evaluation.find(entry.getKey()), *from = state.find(entry.getValue());
+    if (to && from)
+      std::memcpy(evaluation.bytesOf(*to).data(), state.view(*from).bytes.data(), static_cast<size_t>(to->bytes));
+  }
+}
+
+Result<void> setState(StateBlock &state, const StepModule &evaluate, const Weights &weights) {
+  for (const StateVariable &variable : state.variables()) {
+    RankedTensorType type = typeOf(evaluate.module().lookupSymbol(variable.name));
+    auto value = weights(variable.name, type);
+    if (failed(value))
+      return makeError("there is no value for '{}'", variable.name);
+    std::vector<char> bytes = reference::materialize(type, *value);
+    std::memcpy(state.bytesOf(variable).data(), bytes.data(), bytes.size());
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> classNamesOf(const std::string &weightsFile) {
+  auto file = SafetensorsFile::open(weightsFile);
+  if (!file)
+    return file.error();
+  auto names = host::classNamesOf(file->metadata());
+  if (!names)
+    return makeError("{}: {}", weightsFile, names.error().message);
+  return names;
+}
+
+std::string programHash(const TrainingProgram &program) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  ModuleOp(*program.step).print(stream, OpPrintingFlags());
+  return host::hashText(text);
+}
+
+} // namespace cnn

@@ -1,0 +1,48 @@
+// A training run's state in files: the names that variables have there, where it starts from, weights that are saved.
+#pragma once
+
+#include "frontend/Training.h"
+#include "runtime/host/training/Checkpoint.h"
+#include "tools/cnnc/training/StepModule.h"
+
+namespace cnn {
+
+/// The variables' names in files: those that the networks' `names` give, else the paths.
+class SavedNames {
+public:
+  explicit SavedNames(mlir::ModuleOp step);
+  std::string of(llvm::StringRef variable) const;
+
+private:
+  llvm::StringMap<std::string> names;
+};
+
+/// Fills the state of a run that begins: drawn by the seed, then what the block's `init` statements name, then what
+/// `weightsFile` (where not empty) holds, of which it must have all parameters and statistics. Averages begin at what
+/// they average.
+host::Result<void> initializeState(StateBlock &state, const StepModule &step, const TrainingProgram &program,
+                                   const SavedNames &names, uint64_t seed, const std::string &weightsFile);
+
+/// Every variable, for a checkpoint. The views are of `state`.
+std::vector<host::NamedTensor> allTensors(const StateBlock &state, const SavedNames &names);
+std::vector<host::ExpectedTensor> expectedTensors(const StateBlock &state, const SavedNames &names);
+/// Takes over a checkpoint that checkCheckpoint() has passed.
+void restoreState(StateBlock &state, const SavedNames &names, const host::SafetensorsFile &file);
+
+/// What users keep: parameters and statistics, averages in place of what they average.
+std::vector<host::NamedTensor> weightTensors(const StateBlock &state, const SavedNames &names,
+                                             const TrainingProgram &program);
+
+/// Makes `evaluation`, the state of an evaluation, that of `state`, with averages in place of what they average.
+void copyForEvaluation(StateBlock &evaluation, const StateBlock &state, const TrainingProgram &program);
+
+/// Fills an evaluation's state with weights that were checked against it.
+host::Result<void> setState(StateBlock &state, const StepModule &evaluate, const Weights &weights);
+
+/// The class names kept with the weights in a file; none where it has none.
+host::Result<std::vector<std::string>> classNamesOf(const std::string &weightsFile);
+
+/// Tells networks apart: a hash of what the step computes.
+std::string programHash(const TrainingProgram &program);
+
+} // namespace cnn

@@ -1,0 +1,112 @@
+// Block, settings and data; TrainingSetup.h has the contract.
+#include "tools/cnnc/training/TrainingSetup.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace cnn {
+
+TrainingProgram loadTrainBlock(MLIRContext &context, const std::string &net,
+                               std::vector<std::pair<std::string, double>> settings) {
+  prepareContext(context);
+  TrainingRequest request;
+  std::tie(request.path, request.train) = splitNet(net);
+  request.settings = std::move(settings);
+  Diagnostics diagnostics;
+  TrainingProgram program = loadTraining(context, request, diagnostics);
+  if (!program)
+    diagnostics.render(llvm::errs(), useColour());
+  return program;
+}
+
+TrainingSettings settingsOf(const TrainingProgram &program) {
+  TrainingSettings settings;
+  for (const auto &[name, value] : program.settings) {
+    if (name == "epochs")
+      settings.epochs = static_cast<int64_t>(value);
+    else if (name == "batch")
+      settings.batch = static_cast<int64_t>(value);
+    else if (name == "patience")
+      settings.patience = static_cast<int64_t>(value);
+    else if (name == "validation")
+      settings.validation = value;
+    else if (name == "seed")
+      settings.seed = static_cast<uint64_t>(value);
+  }
+  return settings;
+}
+
+void DataOptions::declare(CommandLine &line) {
+  line.text("data", "DIR", data,
+            "the data: a folder, an archive or a file (docs/training.md lists the forms); required");
+  line.text("pixels", "HOW", pixels, "8-bit values without preprocessing become value / 255 (unit) or the value (raw)");
+  line.flag("skip-bad", skipBad, "leave out samples that cannot be read, and say how many; otherwise they are errors");
+  line.number("workers", "N", workers, 1, 256, "threads that decode (half of --threads)");
+}
+
+std::string DataOptions::problem() const {
+  if (data.empty())
+    return "'--data' is missing: the folder or file with the data";
+  if (pixels != "unit" && pixels != "raw")
+    return "'--pixels' is '" + pixels + "': unit or raw is expected";
+  return "";
+}
+
+unsigned DataOptions::workersFor(int64_t threads) const {
+  return static_cast<unsigned>(workers ? workers : std::max<int64_t>(1, threads / 2));
+}
+
+host::Result<host::DatasetOptions> DataOptions::dataset(ArrayRef<TrainingInput> inputs, int64_t threads) const {
+  auto fields = fieldsOf(inputs);
+  if (!fields)
+    return fields.error();
+  host::DatasetOptions options;
+  options.fields = std::move(*fields);
+  options.pixels = pixels == "raw" ? host::PixelScale::Raw : host::PixelScale::Unit;
+  options.skipBad = skipBad;
+  options.threads = static_cast<unsigned>(threads);
+  return options;
+}
+
+void reportSkipped(const host::Dataset &data) {
+  constexpr size_t kShown = 5;
+  const std::vector<std::string> &skipped = data.skipped();
+  if (skipped.empty())
+    return;
+  llvm::errs() << "skipped " << skipped.size() << (skipped.size() == 1 ? " sample:\n" : " samples:\n");
+  for (size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
+    llvm::errs() << "  " << skipped[i] << "\n";
+  if (skipped.size() > kShown)
+    llvm::errs() << "  and " << skipped.size() - kShown << " more\n";
+}
+
+host::Result<void> checkOutputPath(const std::string &path) {
+  StringRef folder = llvm::sys::path::parent_path(path);
+  if (!folder.empty() && !llvm::sys::fs::is_directory(folder))
+    return host::makeError("cannot write '{}': the folder '{}' does not exist", path, folder.str());
+  if (llvm::sys::fs::is_directory(path))
+    return host::makeError("cannot write '{}': it is a folder", path);
+  return {};
+}
+
+std::pair<int64_t, int64_t> countParameters(const TrainingProgram &program) {
+  llvm::StringSet<> used, trained;
+  for (const TrainingNetwork &network : program.networks)
+    for (const std::string &name : network.state)
+      used.insert(name);
+  for (const TrainingMinimization &minimization : program.minimizations)
+    for (const std::string &name : minimization.parameters)
+      trained.insert(name);
+  std::pair<int64_t, int64_t> counts = {0, 0};
+  for (ParamOp op : ModuleOp(*program.step).getOps<ParamOp>()) {
+    int64_t elements = cast<RankedTensorType>(op.getType()).getNumElements();
+    counts.first += used.contains(op.getSymName()) ? elements : 0;
+    counts.second += trained.contains(op.getSymName()) ? elements : 0;
+  }
+  return counts;
+}
+
+} // namespace cnn
