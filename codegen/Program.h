@@ -34,9 +34,9 @@ struct TensorInfo {
 };
 
 /// Where a kernel's operand lies. Image i begins at `slice + i * imageStride` from the buffer's begin, which is `offset
-/// * batch` in the workspace, `offset` in the fixed segment, the state and the weights, and the caller's pointer for input or
-/// output number `offset`. What all images share has a stride of 0. The image stride of an input or output is the
-/// caller's where the tensor has a batch, so `imageStride` says only that it is not 0.
+/// * batch` in the workspace, `offset` in the fixed segment, the state and the weights, and the caller's pointer for
+/// input or output number `offset`. What all images share has a stride of 0. The image stride of an input or output is
+/// the caller's where the tensor has a batch, so `imageStride` says only that it is not 0.
 struct Operand {
   Segment segment = Segment(0);
   int64_t offset = 0;
@@ -107,6 +107,10 @@ struct Program {
 
   std::vector<StateVariable> state; ///< In order of offset.
   int64_t stateBytes = 0;           ///< A multiple of 64.
+  int64_t hypers = 0;               ///< How many of the inputs are hyperparameters.
+  /// Where the state's first values lie in the weights, in the layout of the state; -1: nowhere. A library that has
+  /// them is one of a step: its users call NAME_step.
+  int64_t initialState = -1;
 
   std::vector<GroupInfo> groups;
   std::vector<Step> steps;

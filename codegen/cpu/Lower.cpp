@@ -104,6 +104,7 @@ private:
         return failure();
       places[argument] = Operand{Segment::Input, static_cast<int64_t>(program.inputs.size()), 0, 0};
       program.inputs.push_back(*std::move(info));
+      ++program.hypers;
     }
     return success();
   }

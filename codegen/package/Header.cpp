@@ -18,11 +18,11 @@ using llvm::StringRef;
 namespace {
 
 /// Everything that does not depend on the network's tensors; @NAME@, @UPPER@ and the like are replaced.
-constexpr const char kHeader[] = R"(/* @NAME@.h: the network '@NAME@' as a library, made by cnnc. C99 and C++.
+constexpr const char kHeader[] = R"(/* @NAME@.h: the @WHAT@ '@NAME@' as a library, made by cnnc. C99 and C++.
  *
  * A model holds the weights and the chosen instruction set and is shared by threads; a session holds the memory of one run at a
  * time: use one a thread. All memory is yours, aligned to @UPPER@_ALIGNMENT, and stays yours; it may not move. Functions that
- * return int return @UPPER@_OK or an error of @NAME@_status, which @NAME@_error explains. @NAME@_run allocates nothing. */
+ * return int return @UPPER@_OK or an error of @NAME@_status, which @NAME@_error explains. @NAME@_@CALL@ allocates nothing. */
 #ifndef @UPPER@_H
 #define @UPPER@_H
 
@@ -46,7 +46,7 @@ extern "C" {
 #define @UPPER@_WEIGHTS_HASH UINT64_C(@HASH@)
 #define @UPPER@_WEIGHTS_EMBEDDED @EMBEDDED@
 
-@SHAPES@enum @NAME@_status {
+@SHAPES@@STATE@enum @NAME@_status {
   @UPPER@_OK = 0,
 @ERRORS@
 };
@@ -78,7 +78,7 @@ typedef struct @NAME@_session_options {
   int64_t max_batch;
   int threads;          /* the calling one included; the session starts the others unless there is a pool */
   const cnn_pool *pool; /* NULL: none; with one, threads = 0 means all of the pool's */
-} @NAME@_session_options;
+@STATE_OPTION@} @NAME@_session_options;
 
 /* Tensors lie in row-major order. Strides count elements, one a dimension, the batch's first; NULL: without gaps. Inputs and
  * outputs may not overlap. */
@@ -109,9 +109,7 @@ const cnn_pool *@NAME@_session_pool(const @NAME@_session *session);
 /* Stops the threads that the session started. */
 void @NAME@_session_end(@NAME@_session *session);
 
-/* Computes `batch` images, 1 to the session's maximum. */
-int @NAME@_run(@NAME@_session *session, int64_t batch, const @NAME@_inputs *inputs, const @NAME@_outputs *outputs);
-
+@RUN@
 /* What a code means, as English text. */
 const char *@NAME@_error(int code);
 
@@ -120,6 +118,36 @@ const char *@NAME@_error(int code);
 #endif
 
 #endif
+)";
+
+constexpr const char kRun[] = R"(/* Computes `batch` images, 1 to the session's maximum. */
+int @NAME@_run(@NAME@_session *session, int64_t batch, const @NAME@_inputs *inputs, const @NAME@_outputs *outputs);
+)";
+
+/// Of a training step: what changes with each call, and what the caller keeps.
+constexpr const char kStep[] =
+    R"(/* One step of training on `batch` images, 1 to the session's maximum: the session's state is updated. */
+int @NAME@_step(@NAME@_session *session, int64_t batch, const @NAME@_inputs *inputs, const @NAME@_hyper *hyper,
+  const @NAME@_outputs *outputs);
+
+/* Gives `state`, @UPPER@_STATE_BYTES of yours, the values with which training begins. */
+int @NAME@_state_init(const @NAME@_model *model, void *state);
+)";
+
+constexpr const char kState[] =
+    R"(/* The state: parameters, statistics, optimizer slots and counters, in one block of yours, row-major. Between steps it may be
+ * read, changed, copied and written to files. */
+#define @UPPER@_STATE_BYTES @STATE_BYTES@
+#define @UPPER@_VARIABLES @VARIABLES@
+typedef struct @NAME@_variable {
+  const char *name, *kind, *type; /* kind: param, statistic, slot or counter */
+  size_t offset, elements;        /* the offset in bytes */
+  int rank;
+  int64_t shape[8];
+} @NAME@_variable;
+static const @NAME@_variable @NAME@_state[@UPPER@_VARIABLES] = {
+@TABLE@};
+
 )";
 
 constexpr const char kSmokeTest[] = R"(/* Runs the network '@NAME@' on zeros, twice, and compares the results:
@@ -149,25 +177,23 @@ static void check(int code) {
 int main(int argc, char **argv) {
   const int64_t batch = @BATCH1@;
   @NAME@_model_options model_options = {sizeof(@NAME@_model_options), NULL, NULL, 0};
-  @NAME@_session_options session_options = {sizeof(@NAME@_session_options), 1, 1, NULL};
+  @NAME@_session_options session_options = {sizeof(@NAME@_session_options), 1, 1, NULL@NO_STATE@};
   @NAME@_model *model = (@NAME@_model *)aligned(@NAME@_model_bytes());
   @NAME@_session *session;
   @NAME@_inputs inputs;
   @NAME@_outputs first, second;
-
+@DECLARE@
   model_options.weights_file = argc > 1 ? argv[1] : NULL;
   session_options.max_batch = batch;
   check(@NAME@_model_init(model, &model_options));
   session = (@NAME@_session *)aligned(@NAME@_session_bytes(model, batch, 1));
-  check(@NAME@_session_init(session, model, &session_options));
+@STATE@  check(@NAME@_session_init(session, model, &session_options));
 
   memset(&inputs, 0, sizeof inputs);
   memset(&first, 0, sizeof first);
   memset(&second, 0, sizeof second);
 @ALLOCATE@
-  check(@NAME@_run(session, batch, &inputs, &first));
-  check(@NAME@_run(session, batch, &inputs, &second));
-@COMPARE@
+@RUNS@@COMPARE@
   printf("@NAME@ runs on %s\n", @NAME@_isa(model));
   @NAME@_session_end(session);
   @NAME@_model_end(model);
@@ -175,7 +201,7 @@ int main(int argc, char **argv) {
 }
 )";
 
-std::string fill(StringRef text, ArrayRef<std::pair<StringRef, std::string>> values) {
+std::string fillIn(StringRef text, ArrayRef<std::pair<StringRef, std::string>> values) {
   std::string result;
   while (!text.empty()) {
     auto [before, rest] = text.split('@');
@@ -255,6 +281,42 @@ std::string tensorStruct(const Program &program, ArrayRef<TensorInfo> tensors, S
   return text + fmt::format("}} {}_{};\n\n", program.name, kind.str());
 }
 
+/// The hyperparameters of a step as a struct, and the functions that take it.
+std::string hyperStruct(const Program &program, ArrayRef<TensorInfo> hypers) {
+  std::string text =
+      fmt::format("/* What a step is given anew each time. */\ntypedef struct {}_hyper {{\n", program.name);
+  for (auto [tensor, field] : llvm::zip(hypers, fieldNames(hypers)))
+    text += fmt::format("  {} {};\n", cType(tensor.dtype).str(), field);
+  if (hypers.empty())
+    text += "  char unused;\n";
+  return text + fmt::format("}} {}_hyper;\n\n", program.name);
+}
+
+std::string stateTable(const Program &program) {
+  std::string text;
+  for (const StateVariable &variable : program.state) {
+    std::vector<std::string> extents;
+    for (int64_t extent : variable.shape)
+      extents.push_back(std::to_string(extent));
+    if (extents.empty())
+      extents.push_back("0");
+    text += fmt::format("  {{\"{}\", \"{}\", \"{}\", {}, {}, {}, {{{}}}}},\n", comment(variable.name), variable.kind,
+                        host::dtypeName(variable.dtype), variable.offset, *host::elementCount(variable.shape),
+                        variable.shape.size(), llvm::join(extents, ", "));
+  }
+  // C90 and C++98 know no comma at the end.
+  if (!text.empty())
+    text.erase(text.size() - 2, 1);
+  return text;
+}
+
+/// The inputs that are tensors, and the hyperparameters behind them.
+std::pair<ArrayRef<TensorInfo>, ArrayRef<TensorInfo>> splitInputs(const Program &program) {
+  ArrayRef<TensorInfo> all = program.inputs;
+  size_t hypers = program.initialState >= 0 ? static_cast<size_t>(program.hypers) : 0;
+  return {all.drop_back(hypers), all.take_back(hypers)};
+}
+
 std::string errorEnumerators(const std::string &upper) {
   std::vector<std::string> lines;
 #define CNN_ERROR_LINE(name, code, text)                                                                               \
@@ -303,27 +365,40 @@ std::vector<std::string> cnn::fieldNames(ArrayRef<TensorInfo> tensors) {
 
 std::string cnn::headerText(const Program &program, const PackageFacts &facts) {
   const std::string upper = StringRef(program.name).upper();
-  return fill(kHeader, {{"NAME", program.name},
-                        {"UPPER", upper},
-                        {"ABI", std::to_string(CNN_ABI_VERSION)},
-                        {"ALIGNMENT", std::to_string(CNN_ALIGNMENT)},
-                        {"MODEL_BYTES", std::to_string(CNN_MODEL_BYTES)},
-                        {"WORKSPACE", std::to_string(program.workspaceBytes)},
-                        {"MAX_THREADS", std::to_string(CNN_MAX_THREADS)},
-                        {"BATCH", std::to_string(program.batch)},
-                        {"WEIGHTS", std::to_string(program.weightsBytes)},
-                        {"WEIGHTS_FILE", std::to_string(program.weightsBytes + CNN_WEIGHTS_HEADER_BYTES)},
-                        {"HASH", fmt::format("0x{:016x}", facts.weightsHash)},
-                        {"EMBEDDED", facts.weightsEmbedded ? "1" : "0"},
-                        {"SHAPES", shapeConstants(program, program.inputs, "Input") +
-                                       shapeConstants(program, program.outputs, "Output")},
-                        {"ERRORS", errorEnumerators(upper)},
-                        {"TENSORS", tensorStruct(program, program.inputs, "inputs") +
-                                        tensorStruct(program, program.outputs, "outputs")}});
+  const bool isStep = program.initialState >= 0;
+  auto [inputs, hypers] = splitInputs(program);
+  const std::pair<StringRef, std::string> names[] = {{"NAME", program.name},
+                                                     {"UPPER", upper},
+                                                     {"STATE_BYTES", std::to_string(program.stateBytes)},
+                                                     {"VARIABLES", std::to_string(program.state.size())},
+                                                     {"TABLE", stateTable(program)}};
+  return fillIn(
+      kHeader,
+      {{"NAME", program.name},
+       {"UPPER", upper},
+       {"WHAT", isStep ? "training step" : "network"},
+       {"CALL", isStep ? "step" : "run"},
+       {"STATE", isStep ? fillIn(kState, names) : ""},
+       {"STATE_OPTION", isStep ? "  void *state; /* " + upper + "_STATE_BYTES of yours, which steps update */\n" : ""},
+       {"RUN", fillIn(isStep ? kStep : kRun, names)},
+       {"ABI", std::to_string(CNN_ABI_VERSION)},
+       {"ALIGNMENT", std::to_string(CNN_ALIGNMENT)},
+       {"MODEL_BYTES", std::to_string(CNN_MODEL_BYTES)},
+       {"WORKSPACE", std::to_string(program.workspaceBytes)},
+       {"MAX_THREADS", std::to_string(CNN_MAX_THREADS)},
+       {"BATCH", std::to_string(program.batch)},
+       {"WEIGHTS", std::to_string(program.weightsBytes)},
+       {"WEIGHTS_FILE", std::to_string(program.weightsBytes + CNN_WEIGHTS_HEADER_BYTES)},
+       {"HASH", fmt::format("0x{:016x}", facts.weightsHash)},
+       {"EMBEDDED", facts.weightsEmbedded ? "1" : "0"},
+       {"SHAPES", shapeConstants(program, inputs, "Input") + shapeConstants(program, program.outputs, "Output")},
+       {"ERRORS", errorEnumerators(upper)},
+       {"TENSORS", tensorStruct(program, inputs, "inputs") + (isStep ? hyperStruct(program, hypers) : "") +
+                       tensorStruct(program, program.outputs, "outputs")}});
 }
 
 std::string cnn::pkgConfigText(const Program &program) {
-  return fill(R"(libdir=${pcfiledir}
+  return fillIn(R"(libdir=${pcfiledir}
 includedir=${pcfiledir}
 
 Name: @NAME@
@@ -337,7 +412,7 @@ Libs.private: -pthread
 }
 
 std::string cnn::cmakeText(const Program &program) {
-  return fill(R"(# find_package(@NAME@ CONFIG): the targets @NAME@::static and @NAME@::shared.
+  return fillIn(R"(# find_package(@NAME@ CONFIG): the targets @NAME@::static and @NAME@::shared.
 foreach(kind static shared)
   if(NOT TARGET @NAME@::${kind})
     string(TOUPPER ${kind} type)
@@ -361,12 +436,25 @@ std::string cnn::smokeTestText(const Program &program, const PackageFacts &facts
                            "    fprintf(stderr, \"{4}: two runs differ\\n\");\n    return 1;\n  }}\n",
                            field, *host::elementCount(tensor.shape), cType(tensor.dtype).str(),
                            tensor.batched ? " * (size_t)batch" : "", program.name);
-  const bool separate = program.weightsBytes && !facts.weightsEmbedded;
-  return fill(kSmokeTest, {{"NAME", program.name},
-                           {"UPPER", StringRef(program.name).upper()},
+  const bool separate = program.weightsBytes && !facts.weightsEmbedded, isStep = program.initialState >= 0;
+  std::string runs, state;
+  const std::string upper = StringRef(program.name).upper();
+  for (const char *outputs : {"first", "second"})
+    runs += isStep ? fmt::format("  memset(&hyper, 0, sizeof hyper);\n  check({0}_state_init(model, state));\n"
+                                 "  check({0}_step(session, batch, &inputs, &hyper, &{1}));\n",
+                                 program.name, outputs)
+                   : fmt::format("  check({}_run(session, batch, &inputs, &{}));\n", program.name, outputs);
+  if (isStep)
+    state = fmt::format("  state = aligned({}_STATE_BYTES);\n  session_options.state = state;\n", upper);
+  return fillIn(kSmokeTest, {{"NAME", program.name},
+                           {"UPPER", upper},
                            {"ARGUMENT", separate ? " " + program.name + ".weights" : ""},
                            {"BATCH1", std::to_string(std::max<int64_t>(program.batch, 1))},
-                           {"ALLOCATE", smokeTensors(program, program.inputs, {"inputs"}) +
+                           {"DECLARE", isStep ? fmt::format("  {}_hyper hyper;\n  void *state;\n", program.name) : ""},
+                           {"NO_STATE", isStep ? ", NULL" : ""},
+                           {"STATE", state},
+                           {"RUNS", runs},
+                           {"ALLOCATE", smokeTensors(program, splitInputs(program).first, {"inputs"}) +
                                             smokeTensors(program, program.outputs, {"first", "second"})},
                            {"COMPARE", compare}});
 }

@@ -22,10 +22,22 @@ using llvm::StringRef;
 namespace {
 
 constexpr StringRef kApiPrefix = "cnn_api_";
-/// Exported in libraries for tools only.
-constexpr StringRef kToolFunctions[] = {"run_observed", "resolve"};
-constexpr StringRef kApiFunctions[] = {"model_bytes",  "model_init",   "model_end",   "isa", "session_bytes",
-                                       "session_init", "session_pool", "session_end", "run", "error"};
+constexpr StringRef kApiFunctions[] = {"model_bytes",  "model_init",   "model_end",   "isa",  "session_bytes",
+                                       "session_init", "session_pool", "session_end", "error"};
+/// What networks, training steps and libraries for tools export besides.
+constexpr StringRef kNetworkFunctions[] = {"run"}, kStepFunctions[] = {"step", "state_init"},
+                    kToolFunctions[] = {"run", "run_observed", "resolve"};
+
+std::vector<StringRef> exportedFunctions(const Program &program, bool forTools) {
+  std::vector<StringRef> names(std::begin(kApiFunctions), std::end(kApiFunctions));
+  if (forTools)
+    llvm::append_range(names, kToolFunctions);
+  else if (program.initialState >= 0)
+    llvm::append_range(names, kStepFunctions);
+  else
+    llvm::append_range(names, kNetworkFunctions);
+  return names;
+}
 
 /// Builds structs of 64-bit integers and pointers.
 class TableBuilder {
@@ -101,12 +113,12 @@ public:
       weights = constant(llvm::ConstantDataArray::getRaw(StringRef(options.weights.data(), options.weights.size()),
                                                          options.weights.size(), llvm::Type::getInt8Ty(context)),
                          llvm::Align(CNN_ALIGNMENT));
-    Constant *value =
-        structure({number(program.inputs.size()), number(program.outputs.size()), number(program.steps.size()),
-                   number(variants.size()), tensors(program.inputs), tensors(program.outputs), array(steps),
-                   array(variants), number(maxOperands), number(program.batch), number(program.workspaceBytes),
-                   number(program.fixedBytes), number(program.scratchBytes), number(program.stateBytes),
-                   number(program.weightsBytes), number(static_cast<int64_t>(options.weightsHash)), weights});
+    Constant *value = structure(
+        {number(program.inputs.size()), number(program.outputs.size()), number(program.steps.size()),
+         number(variants.size()), tensors(program.inputs), tensors(program.outputs), array(steps), array(variants),
+         number(maxOperands), number(program.batch), number(program.workspaceBytes), number(program.fixedBytes),
+         number(program.scratchBytes), number(program.stateBytes), number(program.hypers), number(program.initialState),
+         number(program.weightsBytes), number(static_cast<int64_t>(options.weightsHash)), weights});
     auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
                                             llvm::GlobalValue::ExternalLinkage, value, "cnn_this_network");
     global->setDSOLocal(true);
@@ -119,11 +131,12 @@ private:
 
 /// Gives the API functions the network's name; hides everything else.
 void nameApi(llvm::Module &module, const Program &program, bool forTools) {
+  const std::vector<StringRef> names = exportedFunctions(program, forTools);
   for (llvm::GlobalValue &value : module.global_values()) {
     if (value.isDeclaration())
       continue;
     StringRef name = value.getName();
-    bool exported = name.consume_front(kApiPrefix) && (forTools || !llvm::is_contained(kToolFunctions, name));
+    bool exported = name.consume_front(kApiPrefix) && llvm::is_contained(names, name);
     if (!exported) {
       value.setLinkage(llvm::GlobalValue::InternalLinkage);
       value.setVisibility(llvm::GlobalValue::DefaultVisibility);
@@ -142,11 +155,8 @@ void nameApi(llvm::Module &module, const Program &program, bool forTools) {
 
 std::vector<std::string> cnn::apiSymbols(const Program &program, bool forTools) {
   std::vector<std::string> symbols;
-  for (StringRef name : kApiFunctions)
+  for (StringRef name : exportedFunctions(program, forTools))
     symbols.push_back((program.name + "_" + name).str());
-  if (forTools)
-    for (StringRef name : kToolFunctions)
-      symbols.push_back((program.name + "_" + name).str());
   return symbols;
 }
 

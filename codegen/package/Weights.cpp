@@ -47,3 +47,16 @@ llvm::Expected<WeightsImage> cnn::collectWeights(const Program &program) {
   std::memcpy(image.file.data(), &header, sizeof header);
   return image;
 }
+
+void cnn::setInitialState(Program &program, std::vector<char> values) {
+  program.initialState = program.weightsBytes;
+  program.packed.push_back({"state", program.weightsBytes, static_cast<int64_t>(values.size())});
+  program.weightsBytes += static_cast<int64_t>(values.size());
+  auto shared = std::make_shared<std::vector<char>>(std::move(values));
+  program.streamWeights = [before = std::move(program.streamWeights), shared](WeightSink sink) -> llvm::Error {
+    if (before)
+      if (llvm::Error error = before(sink))
+        return error;
+    return sink(*shared);
+  };
+}

@@ -17,4 +17,7 @@ struct WeightsImage {
 /// Asks the program for its weights once; an error when it gives too few or too many bytes.
 llvm::Expected<WeightsImage> collectWeights(const Program &program);
 
+/// Adds the first values of the program's state, stateBytes of them, to its weights.
+void setInitialState(Program &program, std::vector<char> values);
+
 } // namespace cnn

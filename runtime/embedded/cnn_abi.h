@@ -81,6 +81,8 @@ typedef struct cnn_network {
   int64_t fixed_bytes;
   int64_t scratch_bytes; /* for one worker */
   int64_t state_bytes;
+  int64_t hyper_count;   /* the last inputs are a step's hyperparameters: scalars */
+  int64_t initial_state; /* where the state's first values lie in the weights; -1: nowhere */
   int64_t weights_bytes;
   uint64_t weights_hash;
   const char *weights; /* null when they are not in the library */

@@ -60,6 +60,12 @@ int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn
 const cnn_pool *cnn_api_session_pool(const cnn_session *session);
 void cnn_api_session_end(cnn_session *session);
 int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs);
+/* A step's run: `hyper` is a struct with the hyperparameters in order, each aligned to its size, and null where there
+ * are none. Exported by libraries of steps, in place of cnn_api_run. */
+int cnn_api_step(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const void *hyper,
+                 const cnn_tensor *outputs);
+/* Gives the state its first values; exported by libraries of steps. */
+int cnn_api_state_init(const cnn_model *model, void *state);
 /* cnn_api_run that tells about each step: exported only by libraries that are built to be loaded by the tools. */
 int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
                          cnn_observer observer, void *context);

@@ -166,10 +166,32 @@ static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer
   }
 }
 
-int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
-                         cnn_observer observer, void *context) {
+/* The caller's inputs: an array, whose last elements may be in a struct of their own. */
+typedef struct input_list {
+  const cnn_tensor *tensors;
+  const char *hyper; /* null: all inputs are tensors */
+} input_list;
+
+static cnn_tensor input_at(const input_list *list, int64_t index) {
   const cnn_network *network = &cnn_this_network;
-  if (!session || (!inputs && network->input_count) || (!outputs && network->output_count))
+  const int64_t first = network->input_count - network->hyper_count;
+  if (!list->hyper || index < first)
+    return list->tensors[index];
+  int64_t offset = 0;
+  for (int64_t i = first;; ++i) {
+    const int64_t bytes = network->inputs[i].element_bytes;
+    offset = (offset + bytes - 1) / bytes * bytes;
+    if (i == index)
+      return (cnn_tensor){(void *)(list->hyper + offset), NULL};
+    offset += bytes;
+  }
+}
+
+static int run(cnn_session *session, int64_t batch, const input_list *inputs, const cnn_tensor *outputs,
+               cnn_observer observer, void *context) {
+  const cnn_network *network = &cnn_this_network;
+  const int64_t tensor_count = network->input_count - (inputs->hyper ? network->hyper_count : 0);
+  if (!session || (!inputs->tensors && tensor_count) || (!outputs && network->output_count))
     return CNN_ERROR_NULL;
   if (session->magic != CNN_SESSION_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
@@ -180,7 +202,8 @@ int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *
   view tensor;
   int code;
   for (int64_t i = 0; i < network->input_count; ++i) {
-    code = make_view(&tensor, &network->inputs[i], &inputs[i]);
+    const cnn_tensor input = input_at(inputs, i);
+    code = make_view(&tensor, &network->inputs[i], &input);
     if (code != CNN_OK)
       return code;
   }
@@ -196,7 +219,8 @@ int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *
   }
   staging = session->staging;
   for (int64_t i = 0; i < network->input_count; ++i) {
-    make_view(&tensor, &network->inputs[i], &inputs[i]);
+    const cnn_tensor input = input_at(inputs, i);
+    make_view(&tensor, &network->inputs[i], &input);
     bind(&session->inputs[i], &network->inputs[i], &tensor, staging);
     if (!tensor.contiguous)
       copy_images(&network->inputs[i], &tensor, staging, batch, 1);
@@ -214,6 +238,20 @@ int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *
   return CNN_OK;
 }
 
+int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
+                         cnn_observer observer, void *context) {
+  const input_list list = {inputs, NULL};
+  return run(session, batch, &list, outputs, observer, context);
+}
+
 int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs) {
   return cnn_api_run_observed(session, batch, inputs, outputs, NULL, NULL);
+}
+
+int cnn_api_step(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const void *hyper,
+                 const cnn_tensor *outputs) {
+  if (!hyper && cnn_this_network.hyper_count)
+    return CNN_ERROR_NULL;
+  const input_list list = {inputs, hyper};
+  return run(session, batch, &list, outputs, NULL, NULL);
 }

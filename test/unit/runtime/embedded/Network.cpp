@@ -107,7 +107,22 @@ static const cnn_variant variants[] = {{"future", 9, launches}, {"base", 1, laun
 } // namespace network
 
 using namespace network;
-extern "C" const cnn_network cnn_this_network = {
-    2,      2, 3,        2,   inputs,        outputs, steps,        variants,
-    4,      0, 64 + 512, 192, kElements * 4, 0,       kWeightBytes, weightsHash(),
-    nullptr};
+extern "C" const cnn_network cnn_this_network = {2,
+                                                 2,
+                                                 3,
+                                                 2,
+                                                 inputs,
+                                                 outputs,
+                                                 steps,
+                                                 variants,
+                                                 4,
+                                                 0,
+                                                 64 + 512,
+                                                 192,
+                                                 kElements * 4,
+                                                 0,
+                                                 0,
+                                                 -1,
+                                                 kWeightBytes,
+                                                 weightsHash(),
+                                                 nullptr};
