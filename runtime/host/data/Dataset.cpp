@@ -445,15 +445,17 @@ Result<Dataset> openPictures(std::span<const std::string> paths, const DatasetOp
   std::string other; // the first that is neither a picture nor a folder
   for (const std::string &path : paths) {
     if (isFolder(path)) {
-      Result<std::shared_ptr<const FileTree>> tree = FileTree::ofFolder(path);
+      const bool masked = isFolder(joinPath(path, "images")) && isFolder(joinPath(path, "masks"));
+      const std::string root = masked ? joinPath(path, "images") : path;
+      Result<std::shared_ptr<const FileTree>> tree = FileTree::ofFolder(root);
       if (!tree)
         return tree.error();
       for (const std::string &below : (*tree)->paths())
         if (isPictureName(below))
-          files.push_back(joinPath(path, below));
+          files.push_back(joinPath(root, below));
         else if (isForeignPictureName(below))
           return makeError("{}: a picture of a kind that is not read, expected PNG or JPEG",
-                           inQuotes(joinPath(path, below)));
+                           inQuotes(joinPath(root, below)));
     } else if (isPictureName(path)) {
       files.push_back(path);
     } else {

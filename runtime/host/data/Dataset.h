@@ -131,7 +131,7 @@ Result<Splits> openSplits(const std::string &path, const DatasetOptions &options
                           const std::string &validationPath = "");
 
 /// Pictures without labels, for `predict`: files, and folders searched with what is below them, sorted by name within
-/// each; or a data set of openDataset's, without its labels.
+/// each (without the masks of images/ and masks/); or a data set of openDataset's, without its labels.
 Result<Dataset> openPictures(std::span<const std::string> paths, const DatasetOptions &options);
 
 } // namespace cnn::host

@@ -3,6 +3,8 @@
 // What prediction lists: files, folders and archives; and folders of pictures to train without labels.
 //
 //===----------------------------------------------------------------------===//
+#include "runtime/host/File.h"
+
 #include "DataTest.h"
 
 namespace cnn::host {
@@ -31,6 +33,32 @@ TEST(PicturesTest, ListsFilesAndFolders) {
   EXPECT_EQ(namesOf(openPictures(std::vector{folder / "b.png"}, options)), std::vector{all[1]});
   EXPECT_EQ(namesOf(openPictures(std::vector{folder / "more", folder / "b.png"}, options)),
             (std::vector{all[2], all[1]}));
+}
+
+TEST(PicturesTest, LeavesMasksOut) {
+  TemporaryFolder folder;
+  put(folder / "images/a.png", png(2, 2, 1, 0));
+  put(folder / "masks/a.png", png(2, 2, 1, 0));
+  EXPECT_EQ(namesOf(openPictures(std::vector{folder / ""}, options)), std::vector{folder / "images/a.png"});
+}
+
+TEST(PicturesTest, AJpegThatBreaksOff) {
+  TemporaryFolder folder;
+  Result<Bytes> jpeg = readFile(dataPath("images/colour.jpg"));
+  ASSERT_OK(jpeg);
+  put(folder / "good.jpg", *jpeg);
+  jpeg->resize(jpeg->size() * 2 / 3);
+  put(folder / "bad.jpg", *jpeg);
+  Result<Image> good = readImage(folder / "good.jpg");
+  ASSERT_OK(good);
+  DatasetOptions fields = withFields({imageField({3, good->height, good->width})});
+  Result<Dataset> data = openPictures(std::vector{folder / ""}, fields);
+  ASSERT_OK(data);
+  EXPECT_EQ(sampleError(*data, 0),
+            "'" + (folder / "bad.jpg") + "': cannot decode the JPEG picture: the file is truncated");
+  fields.skipBad = true;
+  data = openPictures(std::vector{folder / ""}, fields);
+  EXPECT_EQ(namesOf(data), std::vector{folder / "good.jpg"});
 }
 
 TEST(PicturesTest, TakesDataSetsToo) {
