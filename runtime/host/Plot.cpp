@@ -211,9 +211,12 @@ Layout layoutOf(const Figure &figure) {
 void drawFigure(PlotSurface &surface, const Figure &figure, const Layout &layout) {
   if (!figure.title.empty())
     surface.text({layout.width / 2, 36}, figure.title, 15, ink, Anchor::Middle, true);
-  for (size_t i = 0; i < figure.panels.size(); ++i)
-    drawPanel(surface, figure.panels[i], static_cast<double>(i % static_cast<size_t>(layout.columns)) * panelWidth,
-              layout.head + static_cast<double>(i / static_cast<size_t>(layout.columns)) * panelHeight);
+  int row = 0, column = 0;
+  for (const Panel &panel : figure.panels) {
+    drawPanel(surface, panel, column * panelWidth, layout.head + row * panelHeight);
+    if (++column == layout.columns)
+      column = 0, ++row;
+  }
 }
 
 } // namespace
@@ -238,8 +241,8 @@ std::vector<double> roundTicks(double low, double high, int count) {
   std::vector<double> ticks;
   // Multiples, so that 0 is 0 and errors do not add up.
   const double first = std::ceil(low / spacing - 1e-9), last = std::floor(high / spacing + 1e-9);
-  for (double multiple = first; multiple <= last && ticks.size() < 1000; ++multiple)
-    ticks.push_back(multiple * spacing + 0.0);
+  for (int i = 0; first + i <= last && i < 1000; ++i)
+    ticks.push_back((first + i) * spacing + 0.0);
   return ticks;
 }
 

@@ -8,6 +8,7 @@
 #include "test/unit/runtime/host/HostTest.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -206,23 +207,37 @@ TEST_F(CheckpointTest, SurvivesFiftyKills) {
   const std::vector<ExpectedTensor> wanted = {{"a", DType::F32, {size}}, {"b", DType::F32, {size}}};
   int64_t lastStep = 0;
   int leftovers = 0;
-  ASSERT_OK(CheckpointFolder::open(path, 2)->save(
-      {{"a", Tensor::zeros(DType::F32, {size}).view()}, {"b", Tensor::zeros(DType::F32, {size}).view()}}, someInfo(0)));
+  // Writes both files of a step, all values being the step.
+  auto writeStep = [&](CheckpointFolder &checkpoints, int64_t step) {
+    const std::vector<float> values(size, static_cast<float>(step));
+    const Tensor tensor = Tensor::fromFloats({size}, values);
+    const std::vector<NamedTensor> tensors = {{"a", tensor.view()}, {"b", tensor.view()}};
+    return checkpoints.save(tensors, someInfo(step)) && checkpoints.saveBest(tensors, someInfo(step));
+  };
+  // Writers live for up to as long as three steps take here.
+  const auto began = std::chrono::steady_clock::now();
+  Result<CheckpointFolder> first = CheckpointFolder::open(path, 2);
+  ASSERT_OK(first);
+  ASSERT_TRUE(writeStep(*first, 0));
+  const std::chrono::duration<double, std::micro> oneStep = std::chrono::steady_clock::now() - began;
+  const auto longest = static_cast<unsigned>(std::clamp(3 * oneStep.count(), 1000.0, 900000.0));
   for (int kills = 0; kills < 50; ++kills) {
+    int started[2];
+    ASSERT_EQ(pipe(started), 0);
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       Result<CheckpointFolder> checkpoints = CheckpointFolder::open(path, 2);
-      for (int64_t step = lastStep + 1; checkpoints; ++step) {
-        const std::vector<float> values(size, static_cast<float>(step));
-        const Tensor tensor = Tensor::fromFloats({size}, values);
-        const std::vector<NamedTensor> tensors = {{"a", tensor.view()}, {"b", tensor.view()}};
-        if (!checkpoints->save(tensors, someInfo(step)) || !checkpoints->saveBest(tensors, someInfo(step)))
-          break;
-      }
+      if (write(started[1], "", 1) == 1)
+        for (int64_t step = lastStep + 1; checkpoints && writeStep(*checkpoints, step);)
+          ++step;
       _exit(1);
     }
-    usleep(static_cast<useconds_t>(random() % 20000));
+    char byte = 0;
+    ASSERT_EQ(read(started[0], &byte, 1), 1);
+    close(started[0]);
+    close(started[1]);
+    usleep(random() % longest);
     kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -13,7 +13,7 @@
 namespace cnn::host {
 namespace {
 
-std::unique_ptr<Metric> made(std::vector<std::string> names, MetricOptions options = {}) {
+std::unique_ptr<Metric> made(const std::vector<std::string> &names, const MetricOptions &options = {}) {
   Result<std::unique_ptr<Metric>> metric = makeMetrics(names, options);
   EXPECT_OK(metric);
   return metric ? std::move(*metric) : nullptr;
@@ -177,7 +177,7 @@ TEST(MetricsTest, BatchesDoNotMatter) {
     loss = static_cast<float>(random() % 1000) / 7;
   for (int64_t &label : labels)
     label = static_cast<int64_t>(random() % classes);
-  const std::vector<std::string> names = metricNames();
+  const std::vector<std::string> &names = metricNames();
   auto run = [&](size_t size) {
     auto metric = made(names);
     Mean mean;

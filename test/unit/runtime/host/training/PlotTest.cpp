@@ -20,6 +20,7 @@ TEST(PlotTest, RoundTicks) {
   EXPECT_EQ(roundTicks(-3, 12, 4), (std::vector<double>{0, 5, 10}));
   EXPECT_EQ(roundTicks(0, 10000, 5), (std::vector<double>{0, 2000, 4000, 6000, 8000, 10000}));
   EXPECT_EQ(roundTicks(5, 5, 5), std::vector<double>{5});
+  EXPECT_TRUE(roundTicks(1, 9, 1).empty()); // ten apart
   EXPECT_EQ(logarithmicTicks(1e-3, 10), (std::vector<double>{0.001, 0.01, 0.1, 1, 10}));
   EXPECT_EQ(logarithmicTicks(1, 20), (std::vector<double>{1, 2, 5, 10, 20}));
   EXPECT_TRUE(logarithmicTicks(0, 1).empty());
