@@ -3,6 +3,7 @@
 #include "frontend/TrainElaborator.h"
 
 #include "frontend/LayerCall.h"
+#include "frontend/TrainFunctions.h"
 
 namespace cnn {
 using namespace ast;
@@ -198,15 +199,16 @@ void TrainElaborator::minimize(const MinimizeStmt &stmt) {
     groups.push_back(group.value_or(ParameterGroup{}));
   }
   Value given = e.evaluate(stmt.optimizer);
-  const auto *optimizer = given.get<std::shared_ptr<const OptimizerValue>>();
-  if (!optimizer && !given.isPoison()) {
-    if (const Word *word = given.get<Word>(); word && symbolizeOptimizerKind(word->text))
-      e.error(stmt.optimizer->range, "an optimizer is given its learning rate, as in " + word->text + "(lr = 1e-3)");
-    else if (word)
-      e.unknownName(word->text, stmt.optimizer->range, true);
+  if (const Word *word = given.get<Word>()) {
+    // A bare name is the optimizer with all its defaults.
+    if (symbolizeOptimizerKind(word->text))
+      given = e.callLayer(*findTrainFunction(word->text), stmt.optimizer->range, {}, std::nullopt);
     else
-      e.error(stmt.optimizer->range, "'using' takes an optimizer, as in adam(lr = 1e-3); met " + e.describe(given));
+      given = e.unknownName(word->text, stmt.optimizer->range, true);
   }
+  const auto *optimizer = given.get<std::shared_ptr<const OptimizerValue>>();
+  if (!optimizer && !given.isPoison())
+    e.error(stmt.optimizer->range, "'using' takes an optimizer, as in adam(lr = 1e-3); met " + e.describe(given));
   if (!optimizer || !fine)
     return;
   size_t rates = (*optimizer)->rates.size();

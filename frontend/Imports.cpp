@@ -61,6 +61,16 @@ FileScope *Imports::link(const SourceFile &source, const std::string &key, Sourc
     declare(*result, block->name, block);
   for (const auto *network : result->file->networks)
     declare(*result, network->name, network);
+  // A train block is named as a network is, FILE:NAME, but nothing in a file refers to it.
+  llvm::StringMap<SourceRange> trains;
+  for (const auto *train : result->file->trains) {
+    SourceRange first = trains.try_emplace(train->name.text, train->name.range).first->second;
+    if (auto other = result->own.find(train->name.text); other != result->own.end())
+      first = other->second.range;
+    if (first.begin != train->name.range.begin)
+      diagnostics.error(train->name.range, "'" + train->name.text.str() + "' is declared twice",
+                        {{first, "the first"}});
+  }
   for (const auto *import : result->file->imports)
     this->import(*result, *import);
   active.pop_back();
