@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/CpuDialect.h"
 #include "frontend/Frontend.h"
+#include "frontend/Training.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -170,6 +171,37 @@ OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &op
     return nullptr;
   }
   return network;
+}
+
+OwningOpRef<ModuleOp> loadNetworkOrBlock(MLIRContext &context, const NetworkOptions &options) {
+  TrainingRequest request;
+  std::tie(request.path, request.train) = splitNet(options.net);
+  StringRef part;
+  if (StringRef name = request.train; name.ends_with(".evaluate") || name.ends_with(".augment")) {
+    std::tie(name, part) = name.rsplit('.');
+    request.train = name.str();
+  }
+  Declarations declared = declarationsOf(request.path);
+  bool isBlock = request.train.empty() ? declared.networks.empty() && !declared.trains.empty()
+                                       : llvm::is_contained(declared.trains, request.train);
+  if (!isBlock)
+    return loadNetwork(context, options);
+  if (!options.shapes.empty() || !options.outputs.empty() || !options.taps.empty()) {
+    fail("a train block has its shapes and outputs from the source: '--shape' and '--outputs' are for networks");
+    return nullptr;
+  }
+  prepareContext(context);
+  Diagnostics diagnostics;
+  TrainingProgram program = loadTraining(context, request, diagnostics);
+  if (!program) {
+    diagnostics.render(llvm::errs(), useColour());
+    return nullptr;
+  }
+  if (part == "augment" && !program.augment)
+    fail("the train block '" + program.name + "' augments nothing");
+  return std::move(part == "evaluate"  ? program.evaluate
+                   : part == "augment" ? program.augment
+                                       : program.step);
 }
 
 } // namespace cnn

@@ -39,6 +39,10 @@ std::pair<std::string, std::string> splitNet(llvm::StringRef net);
 /// stderr.
 mlir::OwningOpRef<mlir::ModuleOp> loadNetwork(mlir::MLIRContext &context, const NetworkOptions &options);
 
+/// The same, where NET may also name a train block: FILE:BLOCK is its step, FILE:BLOCK.evaluate and FILE:BLOCK.augment
+/// its evaluation and the augmentation of its inputs. In a file without networks BLOCK may be left out.
+mlir::OwningOpRef<mlir::ModuleOp> loadNetworkOrBlock(mlir::MLIRContext &context, const NetworkOptions &options);
+
 /// The network's name in the source.
 std::string networkName(mlir::ModuleOp network);
 

@@ -142,7 +142,7 @@ int emitCommand(ArrayRef<std::string> arguments) {
     text = std::move(*tree);
   } else {
     MLIRContext context;
-    OwningOpRef<ModuleOp> network = loadNetwork(context, networkOptions);
+    OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, networkOptions);
     if (!network)
       return 1;
     auto rendered = render(*network, *stage, {llvm::to_vector(choice->isas), exact});

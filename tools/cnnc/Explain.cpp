@@ -128,7 +128,7 @@ int explainCommand(ArrayRef<std::string> arguments) {
   if (choice->isReference)
     return line.misuse("target 'reference' decides nothing");
   MLIRContext context;
-  OwningOpRef<ModuleOp> network = loadNetwork(context, networkOptions);
+  OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, networkOptions);
   if (!network)
     return 1;
   OwningOpRef<ModuleOp> planned = runStages(*network, "plan", {llvm::to_vector(choice->isas), exact});
