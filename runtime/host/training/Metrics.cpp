@@ -305,13 +305,14 @@ const std::vector<std::string> &metricNames() {
 }
 
 bool higherIsBetter(std::string_view name) {
+  name = name.substr(0, name.find_first_of(".["));
   const std::vector<std::string> &known = metricNames();
   return topOf(name) > 0 || std::find(known.begin(), known.end(), name) != known.end();
 }
 
 Result<std::unique_ptr<Metric>> makeMetrics(std::span<const std::string> names, const MetricOptions &options) {
   for (const std::string &name : names) {
-    if (higherIsBetter(name))
+    if (topOf(name) > 0 || std::find(metricNames().begin(), metricNames().end(), name) != metricNames().end())
       continue;
     const std::vector<std::string> near = closestNames(name, metricNames(), 1);
     if (!near.empty())

@@ -79,7 +79,8 @@ struct MetricOptions {
 ///                     class only
 const std::vector<std::string> &metricNames();
 
-/// Whether more of the value of that name is better: for all metrics here, not for "loss" and anything unknown.
+/// Whether more of the value of that name is better: for all metrics here, also as "accuracy.2" (the second of that
+/// name) and "recall[cat]", not for "loss" and anything unknown.
 bool higherIsBetter(std::string_view name);
 
 /// Several metrics in one pass; those that need a confusion matrix share one. Unknown names are an error with the

@@ -138,6 +138,16 @@ private:
     return text.substr(begin, at - begin);
   }
 
+  /// Names of figures may have more than letters in them: "accuracy.2", "recall[cat]".
+  std::string_view watchedName() {
+    skipBlanks();
+    const size_t begin = at;
+    while (at < text.size() && text[at] != ',' && text[at] != ')')
+      ++at;
+    const std::string_view name = text.substr(begin, at - begin);
+    return name.substr(0, name.find_last_not_of(" \t\r\n") + 1);
+  }
+
   Error atColumn(size_t place, const std::string &message) const {
     return makeError("schedule {}: column {}: {}", inQuotes(text), place + 1, message);
   }
@@ -212,7 +222,7 @@ private:
     if (name == "on" && spec.kind == "plateau") {
       if (!spec.watched.empty())
         return atColumn(begin, "'on' is given twice");
-      spec.watched = word();
+      spec.watched = watchedName();
       if (spec.watched.empty())
         return problem("loss or the name of a metric");
       return {};

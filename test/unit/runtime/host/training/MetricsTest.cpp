@@ -210,6 +210,8 @@ TEST(MetricsTest, MeanIsWeighted) {
 TEST(MetricsTest, SaysWhatIsWrong) {
   const std::string wrong[] = {"acuracy"};
   EXPECT_EQ(errorOf(makeMetrics(wrong, {})), "no metric is called 'acuracy' (did you mean 'accuracy'?)");
+  const std::string second[] = {"accuracy.2"};
+  EXPECT_NE(errorOf(makeMetrics(second, {})), "no error");
   const std::string strange[] = {"elephants"};
   EXPECT_NE(errorOf(makeMetrics(strange, {})).find("(there are accuracy, top5, precision"), std::string::npos);
   const std::string matrix[] = {"confusion"};
@@ -234,7 +236,10 @@ TEST(MetricsTest, KnowsWhatIsBetter) {
   EXPECT_TRUE(higherIsBetter("top5"));
   EXPECT_TRUE(higherIsBetter("top10"));
   EXPECT_TRUE(higherIsBetter("psnr"));
+  EXPECT_TRUE(higherIsBetter("accuracy.2"));
+  EXPECT_TRUE(higherIsBetter("recall[cat]"));
   EXPECT_FALSE(higherIsBetter("loss"));
+  EXPECT_FALSE(higherIsBetter("loss.2"));
   EXPECT_FALSE(higherIsBetter("topology"));
 }
 

@@ -137,6 +137,7 @@ TEST(SchedulesTest, TextReadsBack) {
         "warmup(epochs = 5, start = 0, then = exponential(factor = 0.95, epochs = 1))",
         "plateau(factor = 0.1, patience = 10, minimum = 0, threshold = 0.0001, cooldown = 0, on = miou)"})
     EXPECT_EQ(made(text).text(), text);
+  EXPECT_EQ(made("plateau(on = accuracy.2 , patience = 1)").watched(), "accuracy.2");
   EXPECT_EQ(made(" cosine ( 30 ,minimum=1e-5 )\n").text(), "cosine(epochs = 30, minimum = 1e-05)");
 }
 
