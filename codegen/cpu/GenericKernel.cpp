@@ -104,11 +104,8 @@ private:
 
   void nest(const Results &results, SmallVector<Value> &index) {
     size_t dim = index.size();
-    if (dim == results.extents.size()) {
-      for (unsigned number : results.numbers)
-        store(results, number, index);
-      return;
-    }
+    if (dim == results.extents.size())
+      return store(results, index);
     b.forLoop(b.index(0), b.index(results.extents[dim]), 1, [&](Value iv) {
       index.push_back(iv);
       nest(results, index);
@@ -116,36 +113,51 @@ private:
     });
   }
 
-  /// One element: zero where it is padding of this result's, and nothing where it is padding of another's.
-  void store(const Results &results, unsigned number, ArrayRef<Value> index) {
-    Value value = group.getYield().getValues()[number];
-    auto type = cast<RankedTensorType>(value.getType());
-    Value stored, exists;
-    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-      if (type.isDynamicDim(dim) || results.extents[dim] <= type.getDimSize(dim))
-        continue;
-      auto restrict = [&](Value &condition, int64_t extent) {
-        Value inside = b.lessThan(index[dim], b.index(extent));
+  /// The element of each result: zero where it is padding of this result's, and nothing where it is padding of
+  /// another's. All are computed before the first is stored, which may lie over an operand.
+  void store(const Results &results, ArrayRef<Value> index) {
+    Value exists = isBelow(index, results.type.getShape(), results.extents);
+    auto values = [&] {
+      SmallVector<Value> all;
+      for (unsigned number : results.numbers)
+        all.push_back(elements.at(group.getYield().getValues()[number], index));
+      for (auto [number, value] : llvm::zip_equal(results.numbers, all))
+        store(number, index, value);
+    };
+    auto zeros = [&] {
+      for (unsigned number : results.numbers) {
+        auto type = cast<RankedTensorType>(group.getResult(number).getType());
+        SmallVector<int64_t> padded(results.extents);
+        for (int64_t dim = 0; dim < type.getRank(); ++dim)
+          if (!type.isDynamicDim(dim))
+            padded[dim] = paddedExtent(type, dim);
+        auto zero = [&] { store(number, index, elementConstant(b, type.getElementType(), 1, 0)); };
+        if (Value stored = isBelow(index, padded, results.extents))
+          b.ifThen(stored, zero);
+        else
+          zero();
+      }
+    };
+    if (exists)
+      b.ifThen(exists, values, zeros);
+    else
+      values();
+  }
+
+  /// Whether the index, which is below `extents`, is below `shape`; null where it is in any case.
+  Value isBelow(ArrayRef<Value> index, ArrayRef<int64_t> shape, ArrayRef<int64_t> extents) {
+    Value condition;
+    for (size_t dim = 0; dim < shape.size(); ++dim)
+      if (!ShapedType::isDynamic(shape[dim]) && shape[dim] < extents[dim]) {
+        Value inside = b.lessThan(index[dim], b.index(shape[dim]));
         condition = condition ? arith::AndIOp::create(b, condition, inside).getResult() : inside;
-      };
-      restrict(exists, type.getDimSize(dim));
-      if (paddedExtent(type, dim) < results.extents[dim])
-        restrict(stored, paddedExtent(type, dim));
-    }
-    Type element = type.getElementType();
-    auto emit = [&](llvm::function_ref<Value()> what) {
-      Value result = what();
-      storeElements(b, element, result, elements.address(group->getNumOperands() + number, type, index), 0);
-    };
-    auto whole = [&] { emit([&] { return elements.at(value, index); }); };
-    auto padded = [&] {
-      if (!exists)
-        return whole();
-      b.ifThen(exists, whole, [&] { emit([&] { return elementConstant(b, element, 1, 0); }); });
-    };
-    if (!stored)
-      return padded();
-    b.ifThen(stored, padded);
+      }
+    return condition;
+  }
+
+  void store(unsigned number, ArrayRef<Value> index, Value value) {
+    auto type = cast<RankedTensorType>(group.getResult(number).getType());
+    storeElements(b, type.getElementType(), value, elements.address(group->getNumOperands() + number, type, index), 0);
   }
 
   KernelBuilder &b;

@@ -294,6 +294,20 @@ TEST_F(VerificationTest, OneWrongBitOfAPackedWeightIsFound) {
   EXPECT_EQ(report.failures.front(), "the packed weights of '" + name + "' are not what @prepare gives");
 }
 
+/// The generic kernel writes the first result over the operand that the second is made of, too.
+TEST_F(VerificationTest, TwoResultsOfWhichOneIsInPlace) {
+  Network network(R"(
+network n(x: f32[N, 3, 8, 7]) -> (p: f32[N, 16, 8, 7], q: f32[N, 896]) {
+  y = x -> conv(16, kernel = 3, pad = 1) -> relu6
+  z = y * (y -> global_avg_pool -> sigmoid)
+  return (p = z -> tanh, q = z -> flatten)
+}
+)",
+                  2);
+  VerifyReport report = verify(network, [](Compiled &) {});
+  EXPECT_TRUE(report.passed()) << report.failures.front();
+}
+
 /// 64 products of ones: the exact sum is 64, and (64 + 2) 2^-24 * 64 is allowed, some 33 units in the last place.
 TEST_F(VerificationTest, TheBoundIsNotVacuous) {
   std::string row = "[1";
