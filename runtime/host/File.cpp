@@ -135,7 +135,7 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
   Descriptor descriptor(*opened);
   MappedFile file;
   if (!S_ISREG(status.st_mode)) {
-    Result<std::vector<uint8_t>> bytes = readAll(descriptor.value, status, path, uint64_t(1) << 36);
+    Result<std::vector<uint8_t>> bytes = readAll(descriptor.value, status, path, uint64_t(1) << 32);
     if (!bytes)
       return bytes.error();
     file.copy = std::move(*bytes);

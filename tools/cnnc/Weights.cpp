@@ -19,25 +19,32 @@ std::string sourceName(Operation *state) {
   return (name ? name : SymbolTable::getSymbolName(state)).str();
 }
 
-const host::TensorView *tensorFor(const host::SafetensorsFile &file, Operation *state) {
-  std::string name = sourceName(state);
-  if (const host::TensorView *view = file.find(name))
-    return view;
+/// The name that `state` has in the file: a name map's or else its path (a network with a map also loads what was saved
+/// by path), either after the network's name or not. Empty when the file has none of them.
+std::string nameIn(const host::SafetensorsFile &file, Operation *state) {
   auto module = state->getParentOfType<ModuleOp>();
-  return module.getSymName() ? file.find((*module.getSymName() + "." + name).str()) : nullptr;
+  for (const std::string &name : {sourceName(state), SymbolTable::getSymbolName(state).str()}) {
+    if (file.find(name))
+      return name;
+    std::string qualified = (module.getSymName().value_or("") + "." + name).str();
+    if (file.find(qualified))
+      return qualified;
+  }
+  return "";
 }
 
 /// What is wrong with the file's tensor for `state`, or an empty string.
 std::string problemWith(const host::SafetensorsFile &file, Operation *state) {
-  std::string name = sourceName(state), shape = host::shapeText(typeOf(state).getShape());
-  const host::TensorView *view = tensorFor(file, state);
-  if (!view) {
+  std::string shape = host::shapeText(typeOf(state).getShape()), found = nameIn(file, state);
+  if (found.empty()) {
+    std::string name = sourceName(state);
     std::vector<std::string> near = file.closestNames(name, 1);
     return fmt::format("no tensor {} ({}){}", host::inQuotes(name), shape,
                        near.empty() ? "" : "; did you mean " + host::inQuotes(near.front()) + "?");
   }
+  const host::TensorView *view = file.find(found);
   if (ArrayRef(view->shape) != typeOf(state).getShape())
-    return fmt::format("tensor {} is {}, but the network wants {}", host::inQuotes(name), host::shapeText(view->shape),
+    return fmt::format("tensor {} is {}, but the network wants {}", host::inQuotes(found), host::shapeText(view->shape),
                        shape);
   switch (view->dtype) {
   case host::DType::F16:
@@ -46,7 +53,7 @@ std::string problemWith(const host::SafetensorsFile &file, Operation *state) {
   case host::DType::F64:
     return "";
   default:
-    return fmt::format("tensor {} has elements of {}; weights are floating-point numbers", host::inQuotes(name),
+    return fmt::format("tensor {} has elements of {}; weights are floating-point numbers", host::inQuotes(found),
                        host::dtypeName(view->dtype));
   }
 }
@@ -86,11 +93,11 @@ Result<Weights> Weights::open(ModuleOp network, const WeightOptions &options) {
   if (problems == 1)
     return makeError("{}: {}", options.file, first);
   if (problems > 1)
-    return makeError("{}: {} ({} more {} missing or of another shape)", options.file, first, problems - 1,
+    return makeError("{}: {} ({} more {} missing, or of another shape or type)", options.file, first, problems - 1,
                      problems == 2 ? "tensor is" : "tensors are");
   weights.file = std::move(*file);
   for (Operation *state : states)
-    weights.tensors[SymbolTable::getSymbolName(state)] = tensorFor(*weights.file, state);
+    weights.tensors[SymbolTable::getSymbolName(state)] = weights.file->find(nameIn(*weights.file, state));
   return weights;
 }
 
