@@ -148,6 +148,8 @@ int runCommand(ArrayRef<std::string> arguments) {
   line.flag("json", options.json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
+  if (auto choice = TargetChoice::parse(options.target.target, /*all=*/false); !choice)
+    return line.misuse(choice.error().message);
 
   MLIRContext context;
   OwningOpRef<ModuleOp> network = loadNetwork(context, options.network);
