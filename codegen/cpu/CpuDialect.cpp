@@ -2,6 +2,7 @@
 #include "codegen/cpu/CpuDialect.h"
 
 #include "codegen/cpu/WeightGradKernel.h"
+#include "codegen/cpu/ReduceKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "passes/TargetModel.h"
 
@@ -75,6 +76,8 @@ int64_t ScheduleAttr::scratchBytes(Operation *op) const {
   auto group = cast<GroupOp>(op);
   if (getAlgorithm() == Algorithm::Direct && isa_and_nonnull<Conv2dWeightGradOp>(group.getAnchor()))
     return weightGradScratchBytes(problemOf(group));
+  if (getAlgorithm() == Algorithm::Vector && isa_and_nonnull<ReduceOp>(group.getAnchor()))
+    return reduceScratchBytes(group);
   return 0;
 }
 
@@ -270,8 +273,12 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     return whyNot.empty() ? std::optional(KernelKind::Generic) : std::nullopt;
   };
   // What is one for all images.
+  if (isa_and_nonnull<MatmulOp>(anchor))
+    return otherwiseGeneric(whyNotGemm(group), KernelKind::Gemm);
   if (isa_and_nonnull<Conv2dWeightGradOp>(anchor))
     return otherwiseGeneric(whyNotWeightGrad(group), KernelKind::WeightGrad);
+  if (isa_and_nonnull<ReduceOp>(anchor))
+    return otherwiseGeneric(whyNotReduce(group), KernelKind::Reduce);
   if (anchor && llvm::any_of(group.getResults(), [](Value result) { return !isPerImage(result); }))
     return otherwiseGeneric(whyNotPack(group), KernelKind::Pack);
   if (!anchor)
@@ -284,9 +291,14 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     return otherwiseGeneric(why, kind.value_or(KernelKind::Generic));
   }
   if (isa<DenseOp>(anchor))
-    return otherwiseGeneric(whyNotDense(group), KernelKind::Dense);
+    return getLayout(anchor->getOperand(1).getType()) ? otherwiseGeneric(whyNotDense(group), KernelKind::Dense)
+                                                      : otherwiseGeneric(whyNotGemm(group), KernelKind::Gemm);
   if (isa<MaxPoolOp, AvgPoolOp>(anchor))
     return otherwiseGeneric(whyNotPool(group), KernelKind::Pool);
+  if (isa<RandomUniformOp, RandomNormalOp>(anchor))
+    return otherwiseGeneric(whyNotRandom(group), KernelKind::Random);
+  if (isa<MaxPoolGradOp, AvgPoolGradOp>(anchor))
+    return otherwiseGeneric(whyNotPoolGrad(group), KernelKind::PoolGrad);
   if (isa<SoftmaxOp>(anchor))
     return otherwiseGeneric(whyNotSoftmax(group), KernelKind::Softmax);
   if (isa<RelayoutOp, ReshapeOp, ConcatOp>(anchor))
@@ -301,10 +313,14 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::Depthwise:
   case KernelKind::WeightGrad:
   case KernelKind::Dense:
+  case KernelKind::Gemm:
     return Algorithm::Direct;
   case KernelKind::Winograd:
     return Algorithm::Winograd;
   case KernelKind::Pool:
+  case KernelKind::PoolGrad:
+  case KernelKind::Reduce:
+  case KernelKind::Random:
   case KernelKind::Softmax:
   case KernelKind::Elementwise:
   case KernelKind::Copy:

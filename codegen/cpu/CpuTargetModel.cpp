@@ -14,11 +14,8 @@ using namespace mlir;
 namespace cnn::cpu {
 namespace {
 
-/// Input channels up to which a convolution reads its input row-major.
-constexpr int64_t kPlanarChannels = 4;
-
 /// What is meant for a group before it has layouts; kernelKindOf then confirms it.
-enum class Plan { FirstConv, Conv, ExpandedConv, Depthwise, Winograd, Dense, Blocked, RowMajor };
+enum class Plan { FirstConv, Conv, ExpandedConv, Depthwise, Winograd, WeightGrad, Reduce, Dense, Gemm, Blocked, RowMajor };
 
 RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -96,6 +93,23 @@ bool joinsBlocks(ConcatOp concat) {
                       [](Value input) { return tensorOf(input).getDimSize(1) % kBlock == 0; });
 }
 
+/// The image that decides how a group reads its images: the first of the shape of `full`, or null.
+Value firstImage(GroupOp group, RankedTensorType full) {
+  for (Value input : group.getInputs())
+    if (tensorOf(input).getShape() == full.getShape() && isPerImage(input))
+      return input;
+  return {};
+}
+
+/// Whether a reduction reads images in blocks of channels: over positions always, else where they are stored so.
+bool reducesBlocks(GroupOp group, ReduceOp reduce) {
+  Value image = firstImage(group, tensorOf(reduce.getInput()));
+  ArrayRef<int64_t> dims = reduce.getDims();
+  bool keepsChannels = dims == ArrayRef<int64_t>{0, 2, 3} || dims == ArrayRef<int64_t>{2, 3};
+  bool keepsNothing = dims == ArrayRef<int64_t>{0, 1, 2, 3} || dims == ArrayRef<int64_t>{1, 2, 3};
+  return image && (keepsChannels || (keepsNothing && getLayout(image.getType())));
+}
+
 Plan planOf(GroupOp group, bool exact) {
   Operation *anchor = group.getAnchor();
   if (!anchor) {
@@ -112,17 +126,28 @@ Plan planOf(GroupOp group, bool exact) {
     return planConv(group, conv, exact);
   if (isa<WinogradConv2dOp>(anchor))
     return Plan::Winograd;
+  if (auto gradient = dyn_cast<Conv2dWeightGradOp>(anchor)) {
+    bool fits = gradient.getGroups() == 1 && operandOf(group, gradient.getInput()) &&
+                operandOf(group, gradient.getGradient()) && isImage(gradient.getInput().getType()) &&
+                isImage(gradient.getGradient().getType()) &&
+                llvm::hasSingleElement(group.getBlock().without_terminator());
+    return fits ? Plan::WeightGrad : Plan::RowMajor;
+  }
   if (auto dense = dyn_cast<DenseOp>(anchor)) {
     Value weight = operandOf(group, dense.getWeight());
     bool fits = weight && !isPerImage(weight) && operandOf(group, dense.getInput()) &&
                 tensorOf(dense.getInput()).getElementType().isF32() && EpilogueEmitter::whyNot(group).empty();
-    return fits ? Plan::Dense : Plan::RowMajor;
+    // In a step, where weights change, the kernel packs them by itself.
+    return fits ? isPacked(weight) ? Plan::Dense : Plan::Gemm : Plan::RowMajor;
   }
-  if (isa<MaxPoolOp, AvgPoolOp>(anchor))
-    return isImage(anchor->getResult(0).getType()) && operandOf(group, anchor->getOperand(0)) &&
+  if (isa<MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(anchor))
+    return isImage(anchor->getResult(0).getType()) &&
+                   llvm::all_of(anchor->getOperands(), [&](Value operand) { return operandOf(group, operand); }) &&
                    EpilogueEmitter::whyNot(group).empty()
                ? Plan::Blocked
                : Plan::RowMajor;
+  if (auto reduce = dyn_cast<ReduceOp>(anchor))
+    return isImage(reduce.getInput().getType()) && reducesBlocks(group, reduce) ? Plan::Reduce : Plan::RowMajor;
   if (auto concat = dyn_cast<ConcatOp>(anchor))
     return joinsBlocks(concat) && llvm::hasSingleElement(group.getBlock().without_terminator()) ? Plan::Blocked
                                                                                                 : Plan::RowMajor;
@@ -142,7 +167,8 @@ public:
 
   bool fusesInto(GroupOp producer, Operation *consumer, std::string &whyNot) const override {
     Operation *anchor = producer.getAnchor();
-    if (anchor && !isa<Conv2dOp, DenseOp, MaxPoolOp, AvgPoolOp>(anchor)) {
+    bool isFixedProduct = isa_and_nonnull<MatmulOp>(anchor) && !isPerImage(producer.getResult(0));
+    if (anchor && (isFixedProduct || !isa<Conv2dOp, DenseOp, MatmulOp, MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(anchor))) {
       whyNot = llvm::formatv("the kernel of {0} has no epilogue", anchor->getName());
       return false;
     }
@@ -158,9 +184,25 @@ public:
   GroupLayouts layouts(GroupOp group) const override {
     Plan plan = planOf(group, /*exact=*/false);
     LayoutAttr blocked = LayoutAttr::channelBlocked(group.getContext(), 4, kBlock);
-    bool blockedResults = plan != Plan::RowMajor && plan != Plan::Dense;
+    bool blockedResults = plan != Plan::RowMajor && plan != Plan::Dense && plan != Plan::Gemm;
     auto full = cast<RankedTensorType>(group.getResult(0).getType());
     GroupLayouts layouts;
+    if (plan == Plan::WeightGrad) {
+      // The result is row-major, as state is; a first layer reads the images as they come.
+      auto gradient = cast<Conv2dWeightGradOp>(group.getAnchor());
+      bool planar = tensorOf(gradient.getInput()).getDimSize(1) <= kPlanarChannels;
+      for (BlockArgument argument : group.getBlock().getArguments())
+        layouts.operands.push_back(planar && argument == gradient.getInput() ? LayoutAttr() : blocked);
+      layouts.results = {LayoutAttr()};
+      return layouts;
+    }
+    if (plan == Plan::Reduce) {
+      RankedTensorType images = tensorOf(cast<ReduceOp>(group.getAnchor()).getInput());
+      for (Value input : group.getInputs())
+        layouts.operands.push_back(tensorOf(input).getShape() == images.getShape() ? blocked : LayoutAttr());
+      layouts.results.assign(group->getNumResults(), LayoutAttr());
+      return layouts;
+    }
     for (auto [index, input] : llvm::enumerate(group.getInputs())) {
       bool isAnchorInput = false, isEpilogueInput = false;
       for (OpOperand &use : group.getBlock().getArgument(index).getUses())
@@ -203,6 +245,9 @@ public:
       case Plan::Dense:
         packing.layout = LayoutAttr::tiled(context, 2, {0}, {kBlock});
         break;
+      case Plan::WeightGrad:
+      case Plan::Gemm:
+      case Plan::Reduce:
       case Plan::Blocked:
       case Plan::RowMajor:
         break;
@@ -210,7 +255,7 @@ public:
       return packing;
     }
     // Vectors of channels are padded to whole blocks, so that the last one is read like the others.
-    if (plan != Plan::RowMajor && tensorOf(argument).getRank() == 1)
+    if (plan != Plan::RowMajor && plan != Plan::Gemm && tensorOf(argument).getRank() == 1)
       packing.layout = LayoutAttr::tiled(context, 1, {0}, {kBlock});
     return packing;
   }
@@ -241,6 +286,10 @@ private:
       return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), isa));
     case KernelKind::Winograd:
       return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, isa));
+    case KernelKind::Gemm: {
+      GemmTile gemm = chooseGemmTile(gemmProblemOf(group), isa);
+      return denseSchedule(context, {.rows = gemm.rows, .blocks = gemm.blocks, .concurrent = 1});
+    }
     case KernelKind::Dense: {
       auto dense = cast<DenseOp>(group.getAnchor());
       return denseSchedule(context, chooseDenseTile(tensorOf(dense.getInput()).getDimSize(1),

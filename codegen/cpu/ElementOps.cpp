@@ -110,6 +110,16 @@ Value lanesBelow(KernelBuilder &b, Value count, int64_t width) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lanes, splatTo(b, narrow, width));
 }
 
+Value joinLanes(KernelBuilder &b, Value value, llvm::function_ref<Value(Value, Value)> join) {
+  for (int64_t width = kBlock / 2; width; width /= 2) {
+    SmallVector<int64_t> low = llvm::to_vector(llvm::seq<int64_t>(0, width)), high;
+    for (int64_t lane : low)
+      high.push_back(lane + width);
+    value = join(vector::ShuffleOp::create(b, value, value, low), vector::ShuffleOp::create(b, value, value, high));
+  }
+  return vector::ExtractOp::create(b, value, ArrayRef<int64_t>{0});
+}
+
 static bool isUnsigned(Type element) { return element.isUnsignedInteger() || element.isInteger(1); }
 
 std::string whyNoElementOp(Operation *op) {

@@ -28,6 +28,10 @@ mlir::Value constantTable(KernelBuilder &b, ConstantOp constant, int64_t count);
 /// The lanes whose index is below `count` (an i64).
 mlir::Value lanesBelow(KernelBuilder &b, mlir::Value count, int64_t width);
 
+/// Joins the 16 lanes of a block by halves, into a scalar.
+mlir::Value joinLanes(KernelBuilder &b, mlir::Value value,
+                      llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> join);
+
 /// Why kernels cannot compute the element-wise `op`; empty when they can.
 std::string whyNoElementOp(mlir::Operation *op);
 /// Computes the element-wise `op`, for which whyNoElementOp is empty, on values of valueType.

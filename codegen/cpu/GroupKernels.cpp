@@ -2,6 +2,8 @@
 #include "codegen/cpu/GroupKernels.h"
 
 #include "codegen/cpu/DepthwiseKernel.h"
+#include "codegen/cpu/ReduceKernel.h"
+#include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "passes/TargetModel.h"
 
@@ -9,6 +11,8 @@ using namespace mlir;
 namespace cnn::cpu {
 
 SmallVector<ScratchPart> scratchParts(GroupOp group, ScheduleAttr schedule) {
+  if (int64_t bytes = schedule.scratchBytes(group))
+    return {{0, bytes}};
   if (schedule.getAlgorithm() != Algorithm::Winograd)
     return {};
   WinogradSizes sizes = winogradSizes(problemOf(group));
@@ -46,10 +50,35 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
         buildConvKernel(b, symbol, problemOf(group), convTile(schedule), operands, EpilogueEmitter(group).hook()));
   case KernelKind::Depthwise:
     return one(buildDepthwiseKernel(b, symbol, problemOf(group), operands, EpilogueEmitter(group).hook()));
+  case KernelKind::WeightGrad: {
+    ConvProblem problem = problemOf(group);
+    auto op = cast<Conv2dWeightGradOp>(anchor);
+    WeightGradPlan plan = planWeightGrad(problem, b.isa());
+    return SmallVector<GroupKernel>{
+        {buildWeightGradSumKernel(b, (symbol + ".sum").str(), problem, plan),
+         {operandNumber(op.getInput()), operandNumber(op.getGradient()), count}},
+        {buildWeightGradFinishKernel(b, symbol, problem, /*packed=*/false), {count, inputs}}};
+  }
+  case KernelKind::Gemm:
+    return one(buildGemmKernel(b, symbol, group, {schedule.getRows(), schedule.getBlocks()}));
   case KernelKind::Dense:
     return one(buildDenseKernel(b, symbol, group, denseTile(schedule)));
   case KernelKind::Pool:
     return one(buildPoolKernel(b, symbol, group));
+  case KernelKind::PoolGrad:
+    return one(buildPoolGradKernel(b, symbol, group));
+  case KernelKind::Random:
+    return one(buildRandomKernel(b, symbol, group));
+  case KernelKind::Reduce: {
+    SmallVector<KernelInfo> infos = buildReduceKernels(b, symbol, group);
+    if (infos.size() == 1)
+      return one(infos[0]);
+    // From the inputs to the scratch, and from there to the results.
+    SmallVector<int64_t> sums(ArrayRef(all).take_front(inputs)), finish = {count};
+    sums.push_back(count);
+    finish.append(all.begin() + inputs, all.end());
+    return SmallVector<GroupKernel>{{infos[0], sums}, {infos[1], finish}};
+  }
   case KernelKind::Softmax:
     return one(buildSoftmaxKernel(b, symbol, group));
   case KernelKind::Elementwise:

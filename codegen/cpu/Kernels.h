@@ -7,6 +7,7 @@
 #pragma once
 
 #include "codegen/cpu/Epilogue.h"
+#include "codegen/cpu/GemmKernel.h"
 
 namespace cnn::cpu {
 
@@ -28,13 +29,28 @@ DenseTile chooseDenseTile(int64_t inputs, int64_t outputs, Isa isa);
 std::string whyNotDense(GroupOp group);
 KernelInfo buildDenseKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group, const DenseTile &tile);
 
+/// Products of row-major matrices, a dense layer's with row-major weights included: images by weights with an epilogue,
+/// or sums over a batch without.
+std::string whyNotGemm(GroupOp group);
+GemmProblem gemmProblemOf(GroupOp group);
+KernelInfo buildGemmKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group, const GemmTile &tile);
+
 /// max_pool and avg_pool of channel-blocked images; a window is summed by rows.
 std::string whyNotPool(GroupOp group);
 KernelInfo buildPoolKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
+/// max_pool_grad and avg_pool_grad of channel-blocked images; where windows overlap their values are added in row-major
+/// order.
+std::string whyNotPoolGrad(GroupOp group);
+KernelInfo buildPoolGradKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+
 /// softmax of a row-major tensor along any axis.
 std::string whyNotSoftmax(GroupOp group);
 KernelInfo buildSoftmaxKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+
+/// random_uniform and random_normal of row-major tensors of images.
+std::string whyNotRandom(GroupOp group);
+KernelInfo buildRandomKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
 /// A relayout between row-major and channel-blocked, a reshape of a row-major tensor, or a concatenation whose operands
 /// are contiguous parts of the result.

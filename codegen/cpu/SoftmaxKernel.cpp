@@ -35,17 +35,6 @@ std::string whyNotSoftmax(GroupOp group) {
   return "";
 }
 
-/// Joins the 16 lanes of `value` by halves.
-static Value joinLanes(KernelBuilder &b, Value value, llvm::function_ref<Value(Value, Value)> join) {
-  for (int64_t width = kBlock / 2; width; width /= 2) {
-    SmallVector<int64_t> low = llvm::to_vector(llvm::seq<int64_t>(0, width)), high;
-    for (int64_t lane : low)
-      high.push_back(lane + width);
-    value = join(vector::ShuffleOp::create(b, value, value, low), vector::ShuffleOp::create(b, value, value, high));
-  }
-  return vector::ExtractOp::create(b, value, ArrayRef<int64_t>{0});
-}
-
 namespace {
 /// One softmax, or 16 side by side, of `extent` positions `strideBytes` apart.
 struct Column {

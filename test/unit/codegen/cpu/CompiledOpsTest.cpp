@@ -307,7 +307,7 @@ TEST_P(CompiledOps, RandomNumbers) {
   n.output(n.make<NegOp>(y, StringAttr()));
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
   // An image's draws depend on its place in the batch.
-  check(n.text(), "scalar", /*placeMatters=*/true);
+  check(n.text(), "vector", /*placeMatters=*/true);
 }
 
 TEST_P(CompiledOps, FixedBatch) {

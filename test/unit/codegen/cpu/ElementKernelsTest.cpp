@@ -77,6 +77,31 @@ TEST_P(ElementKernels, OneValueAChannelIsNotForThisKernel) {
   g.check(KernelKind::Generic);
 }
 
+/// `like`: whose batch the draws have. The words come from a counter of all elements.
+void draw(GroupCase &g, const std::string &op, const std::string &attributes, llvm::ArrayRef<int64_t> shape) {
+  auto any = [](std::mt19937 &random) { return double(random()) * double(random() % 1000); };
+  std::string seed = g.input("tensor<i64>", any), step = g.input("tensor<i64>", any);
+  g.result(g.op(op, {seed, step, g.input(tensor({-1, 2}))}, ints("shape", shape) + attributes + ", path = \"noise\"",
+                tensor(shape)));
+  g.check(KernelKind::Random);
+}
+
+TEST_P(ElementKernels, Draws) {
+  GroupCase g(GetParam()), n(GetParam());
+  // Images that begin with a block of four draws, or not.
+  int64_t factor = g.flip() ? 4 : 1;
+  int64_t shape[3] = {-1, factor * g.pick(1, 30), g.pick(1, 50)};
+  draw(g, "random_uniform", ", low = -1.0 : f64, high = 2.0 : f64", shape);
+  draw(n, "random_normal", ", mean = 0.5 : f64, deviation = 2.0 : f64", shape);
+}
+
+/// Enough draws for all of the quantile's ranges.
+TEST(ElementKernelsOnce, DrawsOfTheTails) {
+  GroupCase g(1);
+  g.batch = 2;
+  draw(g, "random_normal", "", {-1, 100000});
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, ElementKernels, ::testing::Range(1u, 9u));
 
 } // namespace

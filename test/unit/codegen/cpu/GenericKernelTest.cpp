@@ -144,18 +144,6 @@ TEST_P(GenericKernel, Draws) {
   g.check(KernelKind::Generic);
 }
 
-/// Every word of the tails: the quantile's three ranges.
-TEST(GenericKernelOnce, DrawsOfTheTails) {
-  GroupCase g(1);
-  g.batch = 2;
-  auto any = [](std::mt19937 &random) { return double(random()); };
-  std::string seed = g.input("tensor<i64>", any), step = g.input("tensor<i64>", any);
-  int64_t shape[2] = {-1, 100000};
-  g.result(g.op("random_normal", {seed, step, g.input(tensor({-1, 2}))}, ints("shape", shape) + ", path = \"noise\"",
-                tensor(shape)));
-  g.check(KernelKind::Generic);
-}
-
 TEST_P(GenericKernel, SumsOverTheBatch) {
   GroupCase g(GetParam());
   g.batch = g.pick(1, 9);

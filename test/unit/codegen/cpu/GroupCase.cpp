@@ -1,10 +1,8 @@
 // See GroupCase.h.
 #include "test/unit/codegen/cpu/GroupCase.h"
 
-#include "codegen/cpu/GroupKernels.h"
 #include "ir/reference/Bounds.h"
 #include "ir/reference/Materialize.h"
-#include "test/unit/codegen/cpu/KernelJit.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -146,11 +144,6 @@ struct Stored {
   }
 };
 
-struct Kernels {
-  std::vector<GroupKernel> kernels;
-  std::vector<ScratchPart> scratch;
-};
-
 ScheduleAttr scheduleOf(MLIRContext *context, KernelKind kind) {
   ConvTile tile;
   tile.unroll = 1;
@@ -158,6 +151,42 @@ ScheduleAttr scheduleOf(MLIRContext *context, KernelKind kind) {
 }
 
 } // namespace
+
+CompiledGroup::CompiledGroup(const std::string &text, Isa isa, KernelKind kind)
+    : jit(isa, [&](KernelBuilder &b) {
+        OwningOpRef<ModuleOp> module = parse(*b.getContext(), text);
+        GroupOp group = groupOf(*module);
+        ScheduleAttr schedule = scheduleOf(b.getContext(), kind);
+        std::string whyNot;
+        if (kernelKindOf(group, whyNot) != kind)
+          return;
+        if (auto built = buildGroupKernels(b, "group", group, schedule); succeeded(built))
+          kernels.assign(built->begin(), built->end());
+        auto parts = scratchParts(group, schedule);
+        scratch.assign(parts.begin(), parts.end());
+      }) {}
+
+void CompiledGroup::run(std::vector<char *> buffers, std::vector<int64_t> imageStrides, int64_t batch,
+                        int pieces) const {
+  std::vector<Floats> memory;
+  for (const ScratchPart &part : scratch) {
+    buffers.push_back(memory.emplace_back(batch * part.bytes / 4, NAN).bytes());
+    imageStrides.push_back(part.bytes);
+  }
+  for (const GroupKernel &kernel : kernels) {
+    std::vector<char *> own;
+    std::vector<int64_t> ownStrides;
+    for (int64_t operand : kernel.operands) {
+      own.push_back(buffers[operand]);
+      ownStrides.push_back(imageStrides[operand]);
+    }
+    int64_t units = kernel.info.fixedUnits + batch * kernel.info.unitsPerImage;
+    Floats thread(std::max<int64_t>(kernel.info.scratchBytes / 4, 1), NAN);
+    for (int piece = pieces; piece-- > 0;)
+      jit.lookup(kernel.info.symbol)(own.data(), ownStrides.data(), batch, units * piece / pieces,
+                                     units * (piece + 1) / pieces, thread.bytes());
+  }
+}
 
 void GroupCase::check(KernelKind kind) {
   for (Isa isa : allIsas()) {
@@ -183,17 +212,8 @@ void GroupCase::check(Isa isa, KernelKind kind) {
   ASSERT_TRUE(chosen) << whyNot;
   ASSERT_EQ(static_cast<int>(*chosen), static_cast<int>(kind)) << whyNot;
 
-  Kernels kernels;
-  KernelJit jit(isa, [&](KernelBuilder &b) {
-    OwningOpRef<ModuleOp> other = parse(*b.getContext(), source);
-    ScheduleAttr schedule = scheduleOf(b.getContext(), kind);
-    auto built = buildGroupKernels(b, "group", groupOf(*other), schedule);
-    if (succeeded(built))
-      kernels.kernels.assign(built->begin(), built->end());
-    auto parts = scratchParts(groupOf(*other), schedule);
-    kernels.scratch.assign(parts.begin(), parts.end());
-  });
-  ASSERT_FALSE(kernels.kernels.empty());
+  CompiledGroup compiled(source, isa, kind);
+  ASSERT_TRUE(compiled.hasKernels());
 
   std::vector<Stored> operands;
   SmallVector<reference::TensorRef> values;
@@ -213,7 +233,6 @@ void GroupCase::check(Isa isa, KernelKind kind) {
 
   auto run = [&](int pieces) {
     std::vector<Stored> all;
-    std::vector<Floats> scratch;
     std::vector<char *> buffers;
     std::vector<int64_t> strides;
     for (Stored &operand : operands) {
@@ -226,23 +245,7 @@ void GroupCase::check(Isa isa, KernelKind kind) {
       buffers.push_back(stored.memory.bytes());
       strides.push_back(stored.imageStride);
     }
-    for (const ScratchPart &part : kernels.scratch) {
-      buffers.push_back(scratch.emplace_back(batch * part.bytes / 4, NAN).bytes());
-      strides.push_back(part.bytes);
-    }
-    for (const GroupKernel &kernel : kernels.kernels) {
-      std::vector<char *> own;
-      std::vector<int64_t> ownStrides;
-      for (int64_t operand : kernel.operands) {
-        own.push_back(buffers[operand]);
-        ownStrides.push_back(strides[operand]);
-      }
-      int64_t units = kernel.info.fixedUnits + batch * kernel.info.unitsPerImage;
-      Floats thread(std::max<int64_t>(kernel.info.scratchBytes / 4, 1), NAN);
-      for (int piece = pieces; piece-- > 0;)
-        jit.lookup(kernel.info.symbol)(own.data(), ownStrides.data(), batch, units * piece / pieces,
-                                       units * (piece + 1) / pieces, thread.bytes());
-    }
+    compiled.run(buffers, strides, batch, pieces);
     return all;
   };
   std::vector<Stored> whole = run(1), cut = run(3);

@@ -2,7 +2,8 @@
 // does not choose by itself, and to choose layouts freely.
 #pragma once
 
-#include "codegen/cpu/CpuDialect.h"
+#include "codegen/cpu/GroupKernels.h"
+#include "test/unit/codegen/cpu/KernelJit.h"
 
 #include <functional>
 #include <map>
@@ -51,6 +52,22 @@ private:
   std::vector<Source> sources;
   std::map<std::string, std::string> types;
   std::string body;
+};
+
+/// The kernels of the group of a module as text, in this process.
+class CompiledGroup {
+public:
+  /// Without kernels where `kind` does not compute the group.
+  CompiledGroup(const std::string &text, cpu::Isa isa, cpu::KernelKind kind);
+
+  bool hasKernels() const { return !kernels.empty(); }
+  /// Runs all kernels on the group's inputs and results, the units of each in so many pieces, last piece first.
+  void run(std::vector<char *> buffers, std::vector<int64_t> imageStrides, int64_t batch, int pieces = 1) const;
+
+private:
+  std::vector<cpu::GroupKernel> kernels;
+  std::vector<cpu::ScratchPart> scratch;
+  cpu::KernelJit jit;
 };
 
 /// `tensor<AxBxC...f32>`; -1 is the batch.
