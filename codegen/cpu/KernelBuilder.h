@@ -5,8 +5,8 @@
 //
 // A kernel is `void kernel(char *const *buffers, const int64_t *image_strides, int64_t batch, int64_t begin, int64_t
 // end, char *scratch)` (runtime/embedded/cnn_abi.h). It computes the work units [begin, end) of fixed_units +
-// units_per_image * batch; each unit writes outputs of its own. buffers[i] is the address of image 0 of operand i, image_strides[i] the
-// bytes from one image to the next (0 for what all images share).
+// units_per_image * batch; each unit writes outputs of its own. buffers[i] is the address of image 0 of operand i,
+// image_strides[i] the bytes from one image to the next (0 for what all images share).
 #pragma once
 
 #include "codegen/cpu/Isa.h"
@@ -52,6 +52,8 @@ public:
   Value buffer(int index) const { return buffers_[index]; }
   /// Address of image `image` of operand `index`.
   Value imageOf(int index, Value image);
+  /// Bytes from one image of operand `index` to the next; 0 for what all images share.
+  Value imageStride(int index);
 
   /// `for unit in [begin, end)`.
   void forUnits(llvm::function_ref<void(Value unit)> body);
