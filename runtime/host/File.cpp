@@ -134,6 +134,8 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
     return opened.error();
   Descriptor descriptor(*opened);
   MappedFile file;
+  if (S_ISCHR(status.st_mode))
+    return cannotRead(path, "it is a device");
   if (!S_ISREG(status.st_mode)) {
     Result<std::vector<uint8_t>> bytes = readAll(descriptor.value, status, path, uint64_t(1) << 32);
     if (!bytes)

@@ -22,7 +22,8 @@ namespace cnn::host {
 /// bytes.
 Result<std::vector<uint8_t>> readFile(const std::string &path, uint64_t limit = uint64_t(1) << 32);
 
-/// A file's bytes, mapped read-only; what is no regular file is read into memory. The file must not shrink meanwhile.
+/// A file's bytes, mapped read-only; a pipe is read into memory, a device refused. The file must not
+/// shrink meanwhile.
 class MappedFile {
 public:
   static Result<MappedFile> open(const std::string &path);
