@@ -2,7 +2,9 @@
 //
 // Before: @run of plain operations. After: @run of groups and a return. Stands after hoist, so that a group holds what
 // runs for each image, and before layouts, which belong to what groups exchange.
+#include "passes/MergeGroups.h"
 #include "passes/Passes.h"
+#include "passes/Rematerialize.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
@@ -124,7 +126,7 @@ private:
           return why;
       }
     if (sinks(op))
-      for (Operation *user : users())
+      for (Operation *user : group->getUsers())
         if (user->isBeforeInBlock(op))
           return llvm::formatv("its other operand is computed after {0} reads the result", nameOf(user));
     std::string why;
@@ -217,6 +219,12 @@ struct Fuse : impl::FuseBase<Fuse> {
     while (Operation *op = firstElementwise(body))
       fuse(op, *model);
     eraseUnused(body);
+    mergeElementwiseGroups(body);
+    // In a step what is kept for the backward pass is most of the memory.
+    if (!getOperation().lookupSymbol(kPrepareFunction)) {
+      rematerialize(body);
+      mergeElementwiseGroups(body);
+    }
   }
 
 private:

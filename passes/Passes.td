@@ -68,7 +68,8 @@ def Fuse : Cnn_Pass<"cnn-fuse"> {
     A group is made around each operation that is not element-wise, its anchor, and then takes element-wise operations that
     read its results, as long as their other operands are known before it and the target says that it pays. A group moves
     down to its last operand where nothing in between reads it. What a later group reads, too, becomes a further result.
-    Element-wise operations that no anchor takes form groups by the same rule. Constants and broadcasts are copied into the
+    Element-wise operations that no anchor takes form groups by the same rule; those of one shape are joined where one reads the
+    other's result or both read one tensor. Constants and broadcasts are copied into the
     groups that read them. Each refusal is a note of the group.
   }];
   let options = [Option<"target", "target", "std::string", "\"cpu\"", "The target that is asked what pays">];

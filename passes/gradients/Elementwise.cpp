@@ -31,7 +31,8 @@ bool elementwise(Rule &r) {
     return true;
   };
   return llvm::TypeSwitch<Operation *, bool>(r.op)
-      .Case([&](ReluOp) { return times([&] { return b.step(x); }); })
+      // Of the result, so that the operand need not be kept.
+      .Case([&](ReluOp) { return times([&] { return b.step(y); }); })
       .Case([&](TanhOp) { return times([&] { return b.subFrom(1, b.square(y)); }); })
       .Case([&](SigmoidOp) { return times([&] { return b.mul(y, b.subFrom(1, y)); }); })
       .Case([&](SoftplusOp) { return times([&] { return b.sigmoid(x); }); })

@@ -7,9 +7,10 @@
 // CHECK: func.func @train(%[[X:.*]]: tensor<?x1x4x4xf32> {cnn.input = "x"}, %[[RATE:.*]]: tensor<f32> {cnn.hyper = "rate"}, %[[W:.*]]: tensor<2x1x3x3xf32> {cnn.state = @w}, %[[V:.*]]: tensor<2x1x3x3xf32> {cnn.state = @opt.w.velocity})
 // CHECK-SAME: -> (tensor<2x1x3x3xf32> {cnn.state = @w}, tensor<f32> {cnn.output = "loss"}, tensor<2x1x3x3xf32> {cnn.state = @opt.w.velocity})
 // CHECK: %[[Y:.*]] = cnn.conv2d %[[X]], %[[W]] {path = "c"}
+// CHECK: %[[R:.*]] = cnn.relu %[[Y]]
 // CHECK: %[[LOSS:.*]] = cnn.reduce
 // CHECK: cnn.batch_size {{.*}} {path = "loss.grad"}
-// CHECK: %[[STEP:.*]] = cnn.step %[[Y]] {path = "r.grad"}
+// CHECK: %[[STEP:.*]] = cnn.step %[[R]] {path = "r.grad"}
 // CHECK: %[[GY:.*]] = cnn.mul %{{.*}}, %[[STEP]] {path = "r.grad"}
 // CHECK-NOT: cnn.conv2d_transpose
 // CHECK: %[[GW:.*]] = cnn.conv2d_weight_grad %[[X]], %[[GY]] {kernel = array<i64: 3, 3>, path = "c.grad"}

@@ -65,6 +65,23 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &text, const Compil
   return compiled;
 }
 
+char *Compiled::stateBegin() const {
+  return reinterpret_cast<char *>(llvm::alignTo(reinterpret_cast<uintptr_t>(block_.data()), 64));
+}
+
+void Compiled::resetState() {
+  block_.assign(program_.stateBytes + 64, 0);
+  for (const StateVariable &variable : program_.state) {
+    auto known = state_.find(variable.name);
+    if (known == state_.end() || variable.dtype != host::DType::F32)
+      continue; // What differentiation declares begins at 0.
+    for (auto [index, value] : llvm::enumerate(known->second.values)) {
+      auto element = static_cast<float>(value);
+      std::memcpy(stateBegin() + variable.offset + 4 * index, &element, 4);
+    }
+  }
+}
+
 std::string Compiled::text() {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -110,7 +127,9 @@ std::vector<std::vector<char>> Compiled::randomInputs(int64_t batch, unsigned se
 
 std::vector<std::vector<char>> Compiled::run(Loaded &loaded, int64_t batch, int threads,
                                              const std::vector<std::vector<char>> &inputs,
-                                             std::optional<StepObserver> observer) const {
+                                             std::optional<StepObserver> observer, bool resetsState) {
+  if (resetsState)
+    resetState();
   std::vector<std::vector<char>> outputs;
   outputs.reserve(program_.outputs.size());
   for (const TensorInfo &info : program_.outputs)
@@ -123,7 +142,7 @@ std::vector<std::vector<char>> Compiled::run(Loaded &loaded, int64_t batch, int 
     from.push_back(bytes.data());
   for (auto &bytes : outputs)
     to.push_back(bytes.data());
-  if (llvm::Error error = loaded.openSession(batch, threads))
+  if (llvm::Error error = loaded.openSession(batch, threads, program_.stateBytes ? stateBegin() : nullptr))
     ADD_FAILURE() << llvm::toString(std::move(error));
   else if (llvm::Error error = loaded.run(batch, from, to, observer))
     ADD_FAILURE() << llvm::toString(std::move(error));
@@ -186,6 +205,7 @@ void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vec
   });
   ASSERT_EQ(groups.size(), program_.groups.size());
   int64_t lastGroup = -1;
+  SmallVector<reference::TensorRef> operands;
   auto observer = [&](const StepView &view) {
     const GroupInfo &info = program_.groups[view.step->group];
     GroupOp group = groups[view.step->group];
@@ -194,15 +214,18 @@ void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vec
       lastGroup = view.step->group;
       for (auto [operand, type] : llvm::zip(info.results, group.getResultTypes())) {
         bool batched = operand.imageStride != 0;
+        // A new value of state overwrites what the group may read.
+        if (operand.segment == Segment::State)
+          continue;
         fillWithNan(loaded.resolve(operand, batch), storedBytes(cast<RankedTensorType>(type), !batched),
                     batched ? batch : 1);
       }
+      operands.clear();
+      for (auto [operand, input] : llvm::zip(info.operands, group.getInputs()))
+        operands.push_back(Seen(input.getType(), operand, loaded, batch).tensor);
     }
     if (!view.after || !lastStep)
       return;
-    SmallVector<reference::TensorRef> operands;
-    for (auto [operand, input] : llvm::zip(info.operands, group.getInputs()))
-      operands.push_back(Seen(input.getType(), operand, loaded, batch).tensor);
     reference::EvaluateOptions options;
     options.batch = batch;
     FailureOr<SmallVector<reference::Bounded>> expected = reference::evaluateWithBounds(group, operands, options);
@@ -230,8 +253,11 @@ void Compiled::expectGroupsToMatch(Loaded &loaded, int64_t batch, const std::vec
 void Compiled::expectSameBits(Loaded &loaded, const std::vector<std::vector<char>> &inputs, int64_t batch,
                               bool placeMatters) {
   std::vector<std::vector<char>> together = run(loaded, batch, 1, inputs);
-  for (int threads : {2, 3, 8})
+  std::vector<char> after(state().begin(), state().end());
+  for (int threads : {2, 3, 8}) {
     EXPECT_TRUE(run(loaded, batch, threads, inputs) == together) << loaded.isa() << ", " << threads << " threads";
+    EXPECT_TRUE(ArrayRef<char>(after) == state()) << loaded.isa() << ", state after " << threads << " threads";
+  }
   auto imageOf = [](const std::vector<std::vector<char>> &tensors, ArrayRef<TensorInfo> infos, int64_t index) {
     std::vector<std::vector<char>> images;
     for (auto [bytes, info] : llvm::zip(tensors, infos)) {

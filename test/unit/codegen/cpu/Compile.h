@@ -29,7 +29,7 @@ struct CompileOptions {
 /// A network on its way: module, program and the values of its state.
 class Compiled {
 public:
-  /// `text` is a module with @infer. Null after a test failure that shows the diagnostics.
+  /// `text` is a module with @infer or @step. Null after a test failure that shows the diagnostics.
   static std::unique_ptr<Compiled> create(const std::string &text, const CompileOptions &options = {});
 
   mlir::ModuleOp module() { return *module_; }
@@ -42,9 +42,12 @@ public:
 
   /// Random values for every input: integers are 0 to 255, floats normal with a few exact zeros.
   std::vector<std::vector<char>> randomInputs(int64_t batch, unsigned seed) const;
+  /// Of a step, the state begins as it was made, unless `resetsState` is false.
   std::vector<std::vector<char>> run(Loaded &loaded, int64_t batch, int threads,
                                      const std::vector<std::vector<char>> &inputs,
-                                     std::optional<StepObserver> observer = {}) const;
+                                     std::optional<StepObserver> observer = {}, bool resetsState = true);
+  /// The state of a step as the last run left it, aligned to 64 bytes.
+  llvm::ArrayRef<char> state() const { return {stateBegin(), static_cast<size_t>(program_.stateBytes)}; }
 
   /// Runs a program planned with keepBuffers, its memory full of NaN before each step, and expects each group's results
   /// to be within the reference's bounds of it and their padded lanes to be zero.
@@ -59,6 +62,10 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module_;
   Program program_;
   std::map<std::string, reference::Tensor> state_;
+  std::vector<char> block_; ///< The state of a step, with room to align it.
+
+  char *stateBegin() const;
+  void resetState();
 };
 
 /// The instruction sets of this machine, by name; prints which are skipped.

@@ -1,0 +1,158 @@
+// See Rematerialize.h.
+#include "passes/Rematerialize.h"
+
+#include "passes/MergeGroups.h"
+#include "passes/TargetModel.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace cnn {
+namespace {
+
+/// Operations of a chain that is computed again, and tensors that it may read.
+constexpr size_t kMaxOperations = 6;
+constexpr int64_t kMaxReadsOfReductions = 3;
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// A group that computes something from its operands by element, or sums that.
+bool takesChains(Operation *op) {
+  auto group = dyn_cast<GroupOp>(op);
+  return group && (!group.getAnchor() || isReductionGroup(group));
+}
+
+bool isCheap(Operation *op) {
+  return isa<AddOp, SubOp, MulOp, NegOp, AbsOp, MaxOp, MinOp, ReluOp, StepOp, ClampOp, ConvertOp>(op);
+}
+
+/// What a result of an element-wise group is computed from.
+struct Chain {
+  llvm::SetVector<Operation *> operations; ///< In the order of the group, copied ones included.
+  llvm::SetVector<Value> reads;            ///< The group's operands.
+  size_t cost = 0;
+  int64_t tensors = 0; ///< Operands of the full shape.
+  bool isCheap = true;
+};
+
+Chain chainOf(GroupOp group, unsigned result) {
+  Chain chain;
+  llvm::SetVector<Value> needed;
+  needed.insert(group.getYield().getValues()[result]);
+  for (size_t next = 0; next < needed.size(); ++next)
+    if (Operation *op = needed[next].getDefiningOp())
+      needed.insert(op->operand_begin(), op->operand_end());
+  ArrayRef<int64_t> full = typeOf(group.getResult(result)).getShape();
+  for (Operation &op : group.getBlock().without_terminator()) {
+    if (!needed.contains(op.getResult(0)))
+      continue;
+    chain.operations.insert(&op);
+    if (!isElementwise(&op))
+      continue;
+    ++chain.cost;
+    chain.isCheap &= isCheap(&op);
+  }
+  for (Value value : needed)
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      Value read = group.getInputs()[argument.getArgNumber()];
+      if (chain.reads.insert(read) && typeOf(read).getShape() == full)
+        ++chain.tensors;
+    }
+  return chain;
+}
+
+/// Whether all who read the result should compute it themselves.
+bool pays(Value value, const Chain &chain) {
+  if (!chain.isCheap || chain.cost > kMaxOperations || value.use_empty())
+    return false;
+  bool onlyReductions = true;
+  for (Operation *user : value.getUsers()) {
+    if (!takesChains(user))
+      return false;
+    onlyReductions &= bool(cast<GroupOp>(user).getAnchor());
+  }
+  return chain.tensors <= (onlyReductions ? kMaxReadsOfReductions : 1);
+}
+
+/// Makes `user` compute `value` itself.
+void inlineChain(GroupOp producer, unsigned result, const Chain &chain, GroupOp user) {
+  IRMapping inside;
+  for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs())) {
+    if (!chain.reads.contains(input))
+      continue;
+    auto known = llvm::find(user.getInputs(), input);
+    if (known != user.getInputs().end()) {
+      inside.map(argument, user.getBlock().getArgument(std::distance(user.getInputs().begin(), known)));
+      continue;
+    }
+    user->insertOperands(user->getNumOperands(), input);
+    inside.map(argument, user.getBlock().addArgument(input.getType(), input.getLoc()));
+  }
+  OpBuilder builder = OpBuilder::atBlockBegin(&user.getBlock());
+  for (Operation *op : chain.operations)
+    builder.clone(*op, inside);
+  Value computed = inside.lookup(producer.getYield().getValues()[result]);
+  for (unsigned operand = user->getNumOperands(); operand-- > 0;)
+    if (user.getInputs()[operand] == producer.getResult(result)) {
+      user.getBlock().getArgument(operand).replaceAllUsesWith(computed);
+      user.getBlock().eraseArgument(operand);
+      user->eraseOperand(operand);
+    }
+}
+
+/// Drops results that nothing reads, and operations and operands that only they needed.
+void prune(GroupOp group) {
+  SmallVector<Value> kept, yielded;
+  for (auto [result, value] : llvm::zip(group.getResults(), group.getYield().getValues()))
+    if (!result.use_empty()) {
+      kept.push_back(result);
+      yielded.push_back(value);
+    }
+  if (kept.size() == group->getNumResults())
+    return;
+  if (kept.empty())
+    return group.erase();
+  OpBuilder builder(group);
+  auto pruned = GroupOp::create(builder, group.getLoc(), ValueRange(kept).getTypes(), ValueRange{}, group.getPath(),
+                                group.getKind());
+  pruned->setOperands(group->getOperands());
+  pruned.getBody().takeBody(group.getBody());
+  pruned.getYield()->setOperands(yielded);
+  if (ArrayAttr notes = group.getNotesAttr())
+    pruned.setNotesAttr(notes);
+  for (auto [old, result] : llvm::zip(kept, pruned.getResults()))
+    old.replaceAllUsesWith(result);
+  group.erase();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(pruned.getBlock().without_terminator())))
+    if (op.use_empty())
+      op.erase();
+  for (unsigned operand = pruned->getNumOperands(); operand-- > 0;)
+    if (pruned.getBlock().getArgument(operand).use_empty()) {
+      pruned.getBlock().eraseArgument(operand);
+      pruned->eraseOperand(operand);
+    }
+}
+
+} // namespace
+
+void rematerialize(Block &body) {
+  for (Operation &op : llvm::make_early_inc_range(body)) {
+    auto group = dyn_cast<GroupOp>(op);
+    if (!group || group.getAnchor() || !isPerImage(group.getResult(0)) || typeOf(group.getResult(0)).getRank() < 2)
+      continue;
+    for (unsigned result = 0; result < group->getNumResults(); ++result) {
+      Chain chain = chainOf(group, result);
+      if (!pays(group.getResult(result), chain))
+        continue;
+      for (Operation *user :
+           llvm::SetVector<Operation *>(group.getResult(result).user_begin(), group.getResult(result).user_end()))
+        inlineChain(group, result, chain, cast<GroupOp>(user));
+    }
+    prune(group);
+  }
+  mergeReductionGroups(body);
+}
+
+} // namespace cnn
