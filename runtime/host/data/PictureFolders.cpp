@@ -130,7 +130,7 @@ Error foreignPicture(const FileTree &tree, std::string_view path) {
 
 } // namespace
 
-Result<Opened> openClassFolders(std::shared_ptr<const FileTree> tree, const Request &request) {
+Result<Opened> openClassFolders(const std::shared_ptr<const FileTree> &tree, const Request &request) {
   const bool labels = request.wants("label");
   const std::multimap<Portion, std::string> splits = splitFolders(*tree, true);
   /// The split's folder above `path`; "" for all data that has no splits; nothing beside the splits.
@@ -193,7 +193,7 @@ Result<Opened> openClassFolders(std::shared_ptr<const FileTree> tree, const Requ
   return Opened{true, std::move(source)};
 }
 
-Result<Opened> openMasks(std::shared_ptr<const FileTree> tree, const Request &request) {
+Result<Opened> openMasks(const std::shared_ptr<const FileTree> &tree, const Request &request) {
   auto hasPair = [&](const std::string &root) {
     auto has = [&](std::string_view name) {
       const std::string folder = root.empty() ? std::string(name) : root + "/" + std::string(name);
@@ -260,7 +260,7 @@ Result<Opened> openMasks(std::shared_ptr<const FileTree> tree, const Request &re
   return Opened{true, std::move(source)};
 }
 
-Result<Opened> openPlainPictures(std::shared_ptr<const FileTree> tree, const Request &request) {
+Result<Opened> openPlainPictures(const std::shared_ptr<const FileTree> &tree, const Request &request) {
   const bool any = std::any_of(tree->paths().begin(), tree->paths().end(),
                                [](const std::string &path) { return isPictureName(path); });
   if (!any)

@@ -98,9 +98,9 @@ Result<Opened> openCifar(const std::string &path, const Request &request);
 /// A folder, an .npy (a picture's or a label's; the other lies beside it) or an .npz.
 Result<Opened> openNumpy(const std::string &path, const Request &request);
 
-Result<Opened> openMasks(std::shared_ptr<const FileTree> tree, const Request &request);
-Result<Opened> openClassFolders(std::shared_ptr<const FileTree> tree, const Request &request);
-Result<Opened> openPlainPictures(std::shared_ptr<const FileTree> tree, const Request &request);
+Result<Opened> openMasks(const std::shared_ptr<const FileTree> &tree, const Request &request);
+Result<Opened> openClassFolders(const std::shared_ptr<const FileTree> &tree, const Request &request);
+Result<Opened> openPlainPictures(const std::shared_ptr<const FileTree> &tree, const Request &request);
 
 /// The names in a folder, sorted, without hidden ones; an error where it cannot be read.
 Result<std::vector<std::string>> listFolder(const std::string &path);

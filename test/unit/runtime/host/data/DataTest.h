@@ -65,7 +65,7 @@ inline void append(Bytes &bytes, uint32_t value, bool bigEndian = true) {
 }
 
 /// An IDX file of bytes 0, 1, 2, ... modulo `modulus`.
-inline Bytes idx(std::vector<uint32_t> sizes, unsigned modulus = 256) {
+inline Bytes idx(const std::vector<uint32_t> &sizes, unsigned modulus = 256) {
   Bytes bytes = {0, 0, 8, static_cast<uint8_t>(sizes.size())};
   size_t count = 1;
   for (uint32_t size : sizes) {
@@ -142,9 +142,8 @@ inline std::string sharedPath(const std::string &name) {
 
 } // namespace cnn::host
 
-#define NEEDS_SHARED(variable, name)                                                                                   \
-  const std::string variable = sharedPath(name);                                                                       \
-  if (variable.empty())                                                                                                \
+#define SKIP_WITHOUT(path, name)                                                                                       \
+  if ((path).empty())                                                                                                  \
   GTEST_SKIP() << "SKIP " << (name) << " is missing in the shared data"
 
 #endif // CNN_TEST_UNIT_RUNTIME_HOST_DATA_DATATEST_H

@@ -11,7 +11,8 @@ namespace cnn::host {
 namespace {
 
 TEST(SharedDataTest, Mnist) {
-  NEEDS_SHARED(path, "data/mnist");
+  const std::string path = sharedPath("data/mnist");
+  SKIP_WITHOUT(path, "data/mnist");
   DatasetOptions options = withFields({imageField({1, 28, 28}), labelField(10)});
   options.pixels = PixelScale::Raw;
   Result<Splits> splits = openSplits(path, options);
@@ -38,14 +39,16 @@ TEST(SharedDataTest, Mnist) {
 }
 
 TEST(SharedDataTest, FashionMnist) {
-  NEEDS_SHARED(path, "data/fashion-mnist");
+  const std::string path = sharedPath("data/fashion-mnist");
+  SKIP_WITHOUT(path, "data/fashion-mnist");
   Result<Dataset> data = openDataset(path, withFields({imageField({784}), labelField(10)}, Split::Test));
   ASSERT_OK(data);
   EXPECT_EQ(data->classCounts(), std::vector<int64_t>(10, 1000));
 }
 
 TEST(SharedDataTest, CifarAsPictures) {
-  NEEDS_SHARED(path, "data/cifar10/cifar10-jpeg.tar.gz");
+  const std::string path = sharedPath("data/cifar10/cifar10-jpeg.tar.gz");
+  SKIP_WITHOUT(path, "data/cifar10/cifar10-jpeg.tar.gz");
   Result<Splits> splits = openSplits(path, withFields({imageField({3, 32, 32}), labelField(10)}));
   ASSERT_OK(splits);
   EXPECT_EQ(splits->train.classCounts(), std::vector<int64_t>(10, 5000));
