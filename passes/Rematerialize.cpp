@@ -125,8 +125,8 @@ void prune(GroupOp group) {
   for (auto [old, result] : llvm::zip(kept, pruned.getResults()))
     old.replaceAllUsesWith(result);
   group.erase();
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(pruned.getBlock().without_terminator())))
-    if (op.use_empty())
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(pruned.getBlock())))
+    if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>())
       op.erase();
   for (unsigned operand = pruned->getNumOperands(); operand-- > 0;)
     if (pruned.getBlock().getArgument(operand).use_empty()) {
