@@ -308,7 +308,9 @@ void Parser::trainDeclaration() {
   train->name = *name;
   if (!typedNames(train->inputs, "an input"))
     return skipStatement();
-  body(train->body, "the train block's body", Role::Train);
+  inTrain = true;
+  body(train->body, "the train block's body", Role::Plain);
+  inTrain = false;
   file.trains.push_back(train);
 }
 
@@ -371,7 +373,7 @@ Stmt *Parser::statement(Role role) {
     return nullptr;
   case TokenKind::Minimize:
   case TokenKind::Report:
-    if (role == Role::Train)
+    if (inTrain)
       return is(TokenKind::Minimize) ? static_cast<Stmt *>(minimize()) : report();
     error(here(), describe(peek().kind) + " stands in a train block");
     return nullptr;

@@ -34,6 +34,8 @@ private:
   bool tooDeep = false;
   /// Where `a:` cannot be a label: in the subscript of a slice.
   bool labelsAllowed = true;
+  /// Where `minimize` and `report` stand.
+  bool inTrain = false;
 
   struct Nested;
 
@@ -59,7 +61,7 @@ private:
   void blockDeclaration();
   void networkDeclaration();
   void trainDeclaration();
-  enum class Role { Plain, Result, Train }; // may it return; is it a train block
+  enum class Role { Plain, Result }; // may it return
   bool body(ast::Body &body, llvm::StringRef of, Role role);
   ast::Stmt *statement(Role role);
   ast::Stmt *bindOrExpression();

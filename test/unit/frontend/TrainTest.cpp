@@ -140,7 +140,7 @@ train gan(x: f32[N, 4], code: f32[N, 2]) {
   minimize bce_logits(discriminator(x), 1) + bce_logits(discriminator(stop_gradient(fake)), 0)
     over discriminator using adam(lr = 2e-4, beta1 = 0.5)
   minimize bce_logits(discriminator(fake), 1) over generator using adam(lr = 1e-4, beta1 = 0.5)
-  ema(generator, decay = 0.9)
+  ema(generator, decay = 0.875)
 }
 )";
 
@@ -164,6 +164,15 @@ TEST(Train, SeveralMinimizationsTakeTurns) {
   EXPECT_EQ(uses, 4u);
 }
 
+TEST(Train, LoopsAndBranchesMinimize) {
+  LoadedTraining t(block("for i in 0..2 {\n  minimize mse(net(x), label) over net using sgd(lr = 0.1)\n}\n"
+                         "if false { report net(x) }\n"));
+  ASSERT_TRUE(t.program) << t.errors();
+  EXPECT_EQ(t.named(t.step(), kHyperAttr), (Names{"net.rate", "net_2.rate"}));
+  EXPECT_EQ(t.named(t.step(), kOutputAttr, true), (Names{"loss.net", "loss.net_2"}));
+  EXPECT_TRUE(t.program.reports.empty());
+}
+
 TEST(Train, AveragesAreMeansFirstAndExponentialThen) {
   LoadedTraining t(kGan);
   ASSERT_TRUE(t.program) << t.errors();
@@ -178,7 +187,7 @@ TEST(Train, AveragesAreMeansFirstAndExponentialThen) {
                               {"code", code},
                               {"discriminator.rate", Tensor::filled({}, 0.1)},
                               {"generator.rate", Tensor::filled({}, 0.1)}});
-    double now = run.state.at("generator.dense_0.bias").values[0], share = std::max(1.0 / step, 1 - 0.9);
+    double now = run.state.at("generator.dense_0.bias").values[0], share = std::max(1.0 / step, 0.125);
     mean += share * (now - mean);
     EXPECT_NEAR(run.state.at("ema.generator.dense_0.bias").values[0], mean, 1e-12);
   }
@@ -239,11 +248,11 @@ void expectLearning(LoadedTraining &t, double rate, unsigned steps, int64_t batc
   }
   for (const TrainingRate &each : t.program.rates)
     inputs[each.hyper] = Tensor::filled({}, rate);
-  inputs["seed"] = Tensor();
+  // The same draws at each step.
+  inputs["seed"] = inputs["step"] = Tensor();
   double first = 0, last = 0;
   const std::string loss = t.program.minimizations.front().lossOutput;
   for (unsigned step = 0; step < steps; ++step) {
-    inputs["step"] = Tensor::filled({}, step);
     Tensors given = inputs;
     if (t.program.augment)
       for (auto &[output, value] : run.run(*t.program.augment, inputs))
@@ -302,6 +311,9 @@ TEST(Train, ExamplesLearn) {
            {"mlp", "digits", 1e-3, 3},
            {"lenet5", "digits", 0.05, 5},
            {"mnist_cnn", "digits", 1e-3, 6},
+           {"autoencoder", "digits", 1e-3, 3},
+           {"fine_tune", "fashion", 1e-3, 4},
+           {"resnet20", "cifar", 0.02, 2},
        }) {
     LoadedTraining t(TrainingRequest{std::string(CNN_EXAMPLES "/") + example.file + ".cnn", example.train, {}});
     expectLearning(t, example.rate, example.steps, 2, std::string(example.file) + ":" + example.train);

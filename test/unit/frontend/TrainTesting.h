@@ -70,7 +70,7 @@ using Tensors = std::map<std::string, reference::Tensor>;
 /// Runs a module of a train block with the state between the steps.
 class TrainingRun {
 public:
-  explicit TrainingRun(LoadedTraining &loaded, unsigned seed = 1) : loaded(loaded) {
+  explicit TrainingRun(LoadedTraining &loaded, unsigned seed = 1) {
     mlir::PassManager passes(&loaded.context);
     passes.addPass(createDifferentiate());
     isRight = succeeded(passes.run(*loaded.program.step));
@@ -116,9 +116,6 @@ public:
 
   bool isRight = false;
   Tensors state;
-
-private:
-  LoadedTraining &loaded;
 };
 
 } // namespace cnn::testing
