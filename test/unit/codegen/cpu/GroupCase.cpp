@@ -68,7 +68,7 @@ std::string GroupCase::constant(double value, const std::string &type) {
 }
 
 std::string GroupCase::text() const {
-  std::string arguments, bindings, resultTypes, yielded, outputs, yieldedTypes;
+  std::string arguments, bindings, resultTypes, yielded, outputs;
   auto append = [](std::string &list, const std::string &what) { list += (list.empty() ? "" : ", ") + what; };
   for (const std::string &input : inputs) {
     std::string name = "%x" + input.substr(2), type = types.at(input);

@@ -48,7 +48,7 @@ struct Pool {
     return ints("kernel", kernel) + ", " + ints("strides", strides) + ", " + ints("padding", padding) +
            ", ceil = " + (ceil ? "true" : "false");
   }
-  std::string maxGrad(GroupCase &g, GroupCase::Source source = nullptr) const {
+  std::string maxGrad(GroupCase &g, const GroupCase::Source &source = nullptr) const {
     return g.op("max_pool_grad", {g.input(image(), source), g.input(pooled())}, attributes(), image());
   }
   std::string avgGrad(GroupCase &g) const {
