@@ -283,7 +283,6 @@ Result<std::shared_ptr<const Shared>> bind(SourcePointer source, const std::stri
 Request requestOf(const DatasetOptions &options, Split split) {
   Request request;
   request.split = split;
-  request.classNames = options.classNames;
   request.skipBad = options.skipBad;
   for (const Field &field : options.fields) {
     const std::vector<std::string> candidates = partCandidates(field);

@@ -23,10 +23,6 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-std::string_view splitWords(Split split) {
-  return split == Split::Train ? "training" : split == Split::Test ? "test" : "validation";
-}
-
 std::string_view portionWords(Portion portion) {
   return portion == Portion::Train ? "training" : portion == Portion::Test ? "test" : "validation";
 }
@@ -86,8 +82,8 @@ Result<Portion> choosePortion(const std::set<Portion> &present, Split split, con
         return portion;
   if (split == Split::Validation)
     return Portion::None;
-  return makeError("{}: there is no {} part, only one for {}", inQuotes(path), splitWords(split),
-                   portionWords(*present.begin()));
+  return makeError("{}: there is no {} part, only one for {}", inQuotes(path),
+                   split == Split::Train ? "training" : "test", portionWords(*present.begin()));
 }
 
 Result<std::vector<std::string>> listFolder(const std::string &path) {

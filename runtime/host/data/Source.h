@@ -58,10 +58,8 @@ struct Request {
   Split split = Split::Train;
   /// The parts that fields may be filled from, as in Field::part.
   std::set<std::string> parts;
-  /// As in DatasetOptions.
-  std::vector<std::string> classNames;
-  int64_t classes = 0; // of the label, 0 where the network takes none
-  bool skipBad = false;
+  int64_t classes = 0;  // of the label, 0 where the network takes none
+  bool skipBad = false; // as in DatasetOptions
   /// The folder or archive that was read last, for the next split of the same path.
   std::shared_ptr<const FileTree> tree;
 
