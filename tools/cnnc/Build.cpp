@@ -3,8 +3,11 @@
 #include "tools/cnnc/Compile.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
+#include "tools/cnnc/training/SavedState.h"
+#include "tools/cnnc/training/TrainingSetup.h"
 
 #include "codegen/package/Package.h"
+#include "codegen/package/Weights.h"
 #include "runtime/host/Json.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -16,16 +19,35 @@ using namespace mlir;
 
 namespace cnn {
 
+/// Compiles the step; its library carries the values that training begins with.
+static host::Result<std::unique_ptr<Compiled>> compileStep(const TrainingProgram &program, const WeightOptions &weights,
+                                                           const CompileOptions &options) {
+  auto compiled = compile(*program.step, /*weights=*/nullptr, options);
+  if (!compiled)
+    return compiled.error();
+  Program &lowered = (*compiled)->program;
+  auto state = StateBlock::create(lowered.state, lowered.stateBytes);
+  if (!state)
+    return state.error();
+  uint64_t seed = weights.seed.value_or(settingsOf(program).seed);
+  if (auto done = initializeState(*state, *(*compiled)->module, program, seed, weights.file); !done)
+    return done.error();
+  auto *begin = static_cast<const char *>(state->data());
+  setInitialState(lowered, {begin, begin + state->bytes()});
+  return compiled;
+}
+
 int buildCommand(ArrayRef<std::string> arguments) {
   NetworkOptions networkOptions;
   WeightOptions weightOptions;
   std::string folder, targetText = "cpu", weightsPlace = "auto";
-  bool exact = false, json = false;
+  bool exact = false, json = false, train = false;
   CommandLine line("cnnc build",
                    "Writes NAME.h, libNAME.a and libNAME.so, with code for several instruction sets, and the "
                    "files that build systems want.");
   networkOptions.declare(line);
   weightOptions.declare(line);
+  line.flag("train", train, "a library of a step of training, with NAME_step and its state: NET is a train block");
   line.text("output", "DIR", folder, "the folder to write to, made when it is missing; required");
   line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse) or cpu:ISA,...");
   line.text("weights-in", "WHERE", weightsPlace, "library, file (NAME.weights) or auto: in the library up to 64 MiB");
@@ -48,18 +70,35 @@ int buildCommand(ArrayRef<std::string> arguments) {
     return line.misuse(choice.error().message);
   if (choice->isReference)
     return line.misuse("target 'reference' cannot be built");
+  if (train && (!networkOptions.shapes.empty() || !networkOptions.outputs.empty()))
+    return line.misuse("a train block has its shapes and outputs from the source: '--shape' and '--outputs' are for "
+                       "networks");
 
   auto start = std::chrono::steady_clock::now();
   MLIRContext context;
-  OwningOpRef<ModuleOp> network = loadNetwork(context, networkOptions);
-  if (!network)
-    return 1;
-  auto weights = Weights::open(*network, weightOptions);
-  if (!weights)
-    return fail(weights.error().message);
-  auto compiled = compile(*network, &*weights, {llvm::to_vector(choice->isas), exact});
+  CompileOptions compileOptions = {llvm::to_vector(choice->isas), exact};
+  OwningOpRef<ModuleOp> network;
+  TrainingProgram block;
+  std::optional<Weights> weights;
+  host::Result<std::unique_ptr<Compiled>> compiled = std::unique_ptr<Compiled>();
+  if (train) {
+    block = loadTrainBlock(context, networkOptions.net);
+    if (!block)
+      return 1;
+    compiled = compileStep(block, weightOptions, compileOptions);
+  } else {
+    network = loadNetwork(context, networkOptions);
+    if (!network)
+      return 1;
+    auto opened = Weights::open(*network, weightOptions);
+    if (!opened)
+      return fail(opened.error().message);
+    weights = std::move(*opened);
+    compiled = compile(*network, &*weights, compileOptions);
+  }
   if (!compiled)
     return fail(compiled.error().message);
+  const std::string name = train ? block.name : networkName(*network);
   const Program &program = (*compiled)->program;
   auto result = writePackage(program, package);
   if (!result)
@@ -72,15 +111,16 @@ int buildCommand(ArrayRef<std::string> arguments) {
   int64_t workspace = program.workspaceBytes + program.fixedBytes;
   if (json) {
     host::JsonWriter writer;
-    writer.beginObject().member("network", networkName(*network)).array("files", result->files).array("isa", isas);
+    writer.beginObject().member("network", name).array("files", result->files).array("isa", isas);
     writer.member("workspace_bytes", workspace).member("weights_bytes", program.weightsBytes);
+    if (train)
+      writer.member("state_bytes", program.stateBytes);
     writer.member("weights_hash", fmt::format("{:016x}", result->weightsHash));
     writer.member("weights_embedded", result->weightsEmbedded).member("compile_s", seconds.count()).endObject();
     llvm::outs() << writer.text() << "\n";
     return 0;
   }
-  llvm::outs() << networkName(*network) << " for " << llvm::join(isas, ", ") << ", " << fixed(seconds.count(), 2)
-               << " s\n\n";
+  llvm::outs() << name << " for " << llvm::join(isas, ", ") << ", " << fixed(seconds.count(), 2) << " s\n\n";
   Table table({{"file", Table::Align::Left}, {"size", Table::Align::Right}});
   for (const std::string &file : result->files) {
     uint64_t bytes = 0;
@@ -93,6 +133,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
                << (program.weightsBytes == 0 ? ""
                    : result->weightsEmbedded ? ", in the library"
                                              : ", in a file of their own")
+               << (train ? "\nstate:     " + bytesText(program.stateBytes) + " of the caller's" : "")
                << "\nworkspace: " << bytesText(workspace) << " for a batch of 1\n";
   return 0;
 }

@@ -124,6 +124,11 @@ std::string addTap(ModuleOp network, StringRef path) {
   return "";
 }
 
+func::FuncOp mainFunction(ModuleOp module) {
+  auto infer = module.lookupSymbol<func::FuncOp>(kInferFunction);
+  return infer ? infer : module.lookupSymbol<func::FuncOp>(kStepFunction);
+}
+
 std::string networkName(ModuleOp network) { return network.getSymName().value_or("network").str(); }
 
 std::pair<std::string, std::string> splitNet(StringRef net) {
@@ -199,9 +204,7 @@ OwningOpRef<ModuleOp> loadNetworkOrBlock(MLIRContext &context, const NetworkOpti
   }
   if (part == "augment" && !program.augment)
     fail("the train block '" + program.name + "' augments nothing");
-  return std::move(part == "evaluate"  ? program.evaluate
-                   : part == "augment" ? program.augment
-                                       : program.step);
+  return std::move(part == "evaluate" ? program.evaluate : part == "augment" ? program.augment : program.step);
 }
 
 } // namespace cnn

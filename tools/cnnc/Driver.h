@@ -43,6 +43,9 @@ mlir::OwningOpRef<mlir::ModuleOp> loadNetwork(mlir::MLIRContext &context, const 
 /// its evaluation and the augmentation of its inputs. In a file without networks BLOCK may be left out.
 mlir::OwningOpRef<mlir::ModuleOp> loadNetworkOrBlock(mlir::MLIRContext &context, const NetworkOptions &options);
 
+/// The function that a network (@infer) or a part of a train block (@step) has, as elaborated.
+mlir::func::FuncOp mainFunction(mlir::ModuleOp module);
+
 /// The network's name in the source.
 std::string networkName(mlir::ModuleOp network);
 

@@ -1,6 +1,8 @@
 // Counts parameters and arithmetic and follows receptive fields through a network; Layers.h has the contract.
 #include "tools/cnnc/Layers.h"
 
+#include "tools/cnnc/Driver.h"
+
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -63,7 +65,7 @@ NetworkSummary summarize(ModuleOp network) {
   for (auto param : network.getOps<ParamOp>())
     parameterSizes[param.getSymName()] = cast<RankedTensorType>(param.getType()).getNumElements();
 
-  auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
+  func::FuncOp infer = mainFunction(network);
   llvm::DenseMap<Value, View> views;
   // Parameters that a value holds and that no layer has been charged with.
   llvm::DenseMap<Value, SmallVector<StringRef, 2>> states;

@@ -45,7 +45,7 @@ void printJson(ModuleOp network, const NetworkSummary &summary, int64_t batch, i
 }
 
 void printTable(ModuleOp network, const NetworkSummary &summary, int64_t batch, int64_t workspace) {
-  auto infer = network.lookupSymbol<func::FuncOp>(kInferFunction);
+  auto infer = mainFunction(network);
   llvm::outs() << networkName(network) << "(";
   llvm::interleaveComma(inputsOf(infer), llvm::outs(),
                         [](const Port &port) { llvm::outs() << port.name << ": " << typeText(port.type); });
@@ -82,7 +82,7 @@ int summaryCommand(ArrayRef<std::string> arguments) {
   if (std::optional<int> code = line.parse(arguments))
     return *code;
   MLIRContext context;
-  OwningOpRef<ModuleOp> network = loadNetwork(context, options);
+  OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, options);
   if (!network)
     return 1;
   NetworkSummary summary = summarize(*network);

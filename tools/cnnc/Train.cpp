@@ -84,7 +84,7 @@ std::string collectSettings(TrainOptions &options, std::vector<std::pair<std::st
   for (StringRef text : options.rates) {
     auto [name, number] = text.contains('=') ? text.split('=') : std::pair(StringRef(), text);
     double rate = 0;
-    if (number.getAsDouble(rate) || !(rate > 0 && rate <= 1e6))
+    if (number.getAsDouble(rate) || !(rate > 0 && rate <= 1e30))
       return ("'--learning-rate' is '" + text + "': a number above 0 is expected").str();
     options.run.rates.push_back({name.str(), rate});
   }

@@ -20,24 +20,16 @@ static RankedTensorType typeOf(Operation *state) {
   return cast<RankedTensorType>(state->getAttrOfType<TypeAttr>("type").getValue());
 }
 
-SavedNames::SavedNames(ModuleOp step) {
-  for (Operation &op : *step.getBody())
-    if (isState(&op))
-      if (auto name = op.getAttrOfType<StringAttr>("source_name"))
-        names[SymbolTable::getSymbolName(&op)] = name.str();
-}
-
-std::string SavedNames::of(StringRef variable) const {
-  auto found = names.find(variable);
-  return found == names.end() ? variable.str() : found->second;
-}
-
-/// Stores the file's tensor, converted, as the variable's value. Returns what is wrong with it, or an empty string.
+/// Stores the file's tensor, converted, as the variable's value; its name is the first of `names` that the file has,
+/// alone or after the network's and a dot. Returns what is wrong with it, or an empty string.
 static std::string load(StateBlock &state, const StateVariable &variable, RankedTensorType type,
-                        const SafetensorsFile &file, const std::string &name, StringRef network) {
-  const TensorView *view = file.find(name);
-  if (!view && !network.empty())
-    view = file.find((network + "." + name).str());
+                        const SafetensorsFile &file, ArrayRef<std::string> names, const std::string &network) {
+  const TensorView *view = nullptr;
+  std::string name = names.front();
+  for (const std::string &known : names)
+    for (const std::string &full : {known, network + "." + known})
+      if (!view && (view = file.find(full)))
+        name = full;
   if (!view) {
     std::vector<std::string> near = file.closestNames(name, 1);
     return fmt::format("no tensor {} ({}){}", host::inQuotes(name), host::shapeText(variable.shape),
@@ -51,11 +43,11 @@ static std::string load(StateBlock &state, const StateVariable &variable, Ranked
   return "";
 }
 
-Result<void> initializeState(StateBlock &state, const StepModule &step, const TrainingProgram &program,
-                             const SavedNames &names, uint64_t seed, const std::string &weightsFile) {
-  reference::InitialState initial(step.module(), seed, reference::Start::Training);
+Result<void> initializeState(StateBlock &state, ModuleOp step, const TrainingProgram &program, uint64_t seed,
+                             const std::string &weightsFile) {
+  reference::InitialState initial(step, seed, reference::Start::Training);
   llvm::StringMap<Operation *> declarations;
-  for (Operation &op : *step.module().getBody())
+  for (Operation &op : *step.getBody())
     if (isState(&op))
       declarations[SymbolTable::getSymbolName(&op)] = &op;
   for (const StateVariable &variable : state.variables()) {
@@ -66,28 +58,39 @@ Result<void> initializeState(StateBlock &state, const StepModule &step, const Tr
     std::vector<char> bytes = reference::materialize(type, *value);
     std::memcpy(state.bytesOf(variable).data(), bytes.data(), bytes.size());
   }
+  auto fill = [&](const SafetensorsFile &file, const std::string &path, StringRef variable, const std::string &network,
+                  ArrayRef<std::string> known) -> Result<void> {
+    const StateVariable *found = state.find(variable);
+    std::string problem = found ? load(state, *found, typeOf(declarations[variable]), file, known, network) : "";
+    if (!problem.empty())
+      return makeError("{}: {}", path, problem);
+    return {};
+  };
   for (const InitialWeights &from : program.initial) {
     auto file = SafetensorsFile::open(from.path);
     if (!file)
       return file.error();
-    for (const InitialWeights::Tensor &tensor : from.tensors)
-      if (const StateVariable *variable = state.find(tensor.state))
-        if (std::string problem =
-                load(state, *variable, typeOf(declarations[tensor.state]), *file, tensor.name, from.network);
-            !problem.empty())
-          return makeError("{}: {}", from.path, problem);
+    for (const InitialWeights::Tensor &tensor : from.tensors) {
+      StringRef path = tensor.state;
+      for (const TrainingNetwork &network : program.networks)
+        if (network.name == from.network)
+          path.consume_front(network.prefix);
+      if (auto done = fill(*file, from.path, tensor.state, from.network, {tensor.name, path.str()}); !done)
+        return done.error();
+    }
   }
   if (!weightsFile.empty()) {
     auto file = SafetensorsFile::open(weightsFile);
     if (!file)
       return file.error();
     for (const TrainingNetwork &network : program.networks)
-      for (const std::string &name : network.state)
-        if (const StateVariable *variable = state.find(name))
-          if (std::string problem = load(state, *variable, typeOf(declarations[name]), *file, names.of(name),
-                                         network.prefix.empty() ? network.name : "");
-              !problem.empty())
-            return makeError("{}: {}", weightsFile, problem);
+      for (const std::string &name : network.state) {
+        std::vector<std::string> known = {name};
+        if (auto mapped = declarations[name]->getAttrOfType<StringAttr>("source_name"))
+          known.push_back(mapped.str());
+        if (auto done = fill(*file, weightsFile, name, network.name, known); !done)
+          return done.error();
+      }
   }
   for (const MovingAverage &average : program.averages)
     for (const MovingAverage::Variable &pair : average.variables) {
@@ -98,23 +101,23 @@ Result<void> initializeState(StateBlock &state, const StepModule &step, const Tr
   return {};
 }
 
-std::vector<NamedTensor> allTensors(const StateBlock &state, const SavedNames &names) {
+std::vector<NamedTensor> allTensors(const StateBlock &state) {
   std::vector<NamedTensor> tensors;
   for (const StateVariable &variable : state.variables())
-    tensors.push_back({names.of(variable.name), state.view(variable)});
+    tensors.push_back({variable.name, state.view(variable)});
   return tensors;
 }
 
-std::vector<host::ExpectedTensor> expectedTensors(const StateBlock &state, const SavedNames &names) {
+std::vector<host::ExpectedTensor> expectedTensors(const StateBlock &state) {
   std::vector<host::ExpectedTensor> tensors;
   for (const StateVariable &variable : state.variables())
-    tensors.push_back({names.of(variable.name), variable.dtype, variable.shape});
+    tensors.push_back({variable.name, variable.dtype, variable.shape});
   return tensors;
 }
 
-void restoreState(StateBlock &state, const SavedNames &names, const SafetensorsFile &file) {
+void restoreState(StateBlock &state, const SafetensorsFile &file) {
   for (const StateVariable &variable : state.variables()) {
-    const TensorView *view = file.find(names.of(variable.name));
+    const TensorView *view = file.find(variable.name);
     std::memcpy(state.bytesOf(variable).data(), view->bytes.data(), view->bytes.size());
   }
 }
@@ -128,8 +131,7 @@ static llvm::StringMap<std::string> averagesOf(const TrainingProgram &program) {
   return averages;
 }
 
-std::vector<NamedTensor> weightTensors(const StateBlock &state, const SavedNames &names,
-                                       const TrainingProgram &program) {
+std::vector<NamedTensor> weightTensors(const StateBlock &state, const TrainingProgram &program) {
   llvm::StringMap<std::string> averages = averagesOf(program);
   std::vector<NamedTensor> tensors;
   for (const TrainingNetwork &network : program.networks)
@@ -137,7 +139,7 @@ std::vector<NamedTensor> weightTensors(const StateBlock &state, const SavedNames
       auto average = averages.find(name);
       const StateVariable *variable = state.find(average == averages.end() ? name : average->second);
       if (variable)
-        tensors.push_back({names.of(name), state.view(*variable)});
+        tensors.push_back({name, state.view(*variable)});
     }
   return tensors;
 }

@@ -1,4 +1,4 @@
-// A training run's state in files: the names that variables have there, where it starts from, weights that are saved.
+// A training run's state and files: what it starts from, checkpoints, weights. Variables are saved by their paths.
 #pragma once
 
 #include "frontend/Training.h"
@@ -7,31 +7,20 @@
 
 namespace cnn {
 
-/// The variables' names in files: those that the networks' `names` give, else the paths.
-class SavedNames {
-public:
-  explicit SavedNames(mlir::ModuleOp step);
-  std::string of(llvm::StringRef variable) const;
-
-private:
-  llvm::StringMap<std::string> names;
-};
-
-/// Fills the state of a run that begins: drawn by the seed, then what the block's `init` statements name, then what
-/// `weightsFile` (where not empty) holds, of which it must have all parameters and statistics. Averages begin at what
-/// they average.
-host::Result<void> initializeState(StateBlock &state, const StepModule &step, const TrainingProgram &program,
-                                   const SavedNames &names, uint64_t seed, const std::string &weightsFile);
+/// Fills the state of a run that begins; `step` declares all of it. It is drawn by the seed, then what the block's
+/// `init` statements name, then what `weightsFile` (where not empty) holds, of which it must have all parameters and
+/// statistics. Averages begin at what they average.
+host::Result<void> initializeState(StateBlock &state, mlir::ModuleOp step, const TrainingProgram &program,
+                                   uint64_t seed, const std::string &weightsFile);
 
 /// Every variable, for a checkpoint. The views are of `state`.
-std::vector<host::NamedTensor> allTensors(const StateBlock &state, const SavedNames &names);
-std::vector<host::ExpectedTensor> expectedTensors(const StateBlock &state, const SavedNames &names);
+std::vector<host::NamedTensor> allTensors(const StateBlock &state);
+std::vector<host::ExpectedTensor> expectedTensors(const StateBlock &state);
 /// Takes over a checkpoint that checkCheckpoint() has passed.
-void restoreState(StateBlock &state, const SavedNames &names, const host::SafetensorsFile &file);
+void restoreState(StateBlock &state, const host::SafetensorsFile &file);
 
 /// What users keep: parameters and statistics, averages in place of what they average.
-std::vector<host::NamedTensor> weightTensors(const StateBlock &state, const SavedNames &names,
-                                             const TrainingProgram &program);
+std::vector<host::NamedTensor> weightTensors(const StateBlock &state, const TrainingProgram &program);
 
 /// Makes `evaluation`, the state of an evaluation, that of `state`, with averages in place of what they average.
 void copyForEvaluation(StateBlock &evaluation, const StateBlock &state, const TrainingProgram &program);

@@ -1,6 +1,7 @@
 // Fields, bindings and augmentation; TrainingData.h has the contract.
 #include "tools/cnnc/training/TrainingData.h"
 
+#include "ir/reference/Philox.h"
 #include "tools/cnnc/PreprocessSteps.h"
 
 #include <cstring>
@@ -40,6 +41,34 @@ static std::optional<size_t> inputOf(ArrayRef<TrainingInput> inputs, StringRef n
     if (inputs[i].name == name)
       return i;
   return std::nullopt;
+}
+
+std::vector<Tensor> randomStepInputs(const Program &step, ArrayRef<TrainingInput> inputs, int64_t batch) {
+  std::vector<Tensor> tensors;
+  for (const TensorInfo &info : step.inputs) {
+    std::vector<int64_t> shape = info.shape;
+    if (info.batched)
+      shape.insert(shape.begin(), batch);
+    Tensor tensor = Tensor::zeros(info.dtype, shape);
+    std::optional<size_t> index = inputOf(inputs, info.name);
+    int64_t classes = index ? inputs[*index].classes : 0;
+    reference::Draws draws(/*seed=*/1, "input:" + info.name, /*step=*/0);
+    for (int64_t i = 0; info.batched && i < tensor.elements(); ++i) {
+      uint32_t word = draws.words(static_cast<uint64_t>(i) / 4)[static_cast<size_t>(i) % 4];
+      uint8_t *to = tensor.bytes.data() + static_cast<size_t>(i) * host::dtypeBytes(info.dtype);
+      if (info.dtype == host::DType::F32) {
+        float value = static_cast<float>(reference::toUniform(word));
+        std::memcpy(to, &value, sizeof value);
+      } else if (info.dtype == host::DType::I64) {
+        int64_t value = classes > 0 ? word % classes : 0;
+        std::memcpy(to, &value, sizeof value);
+      } else {
+        std::memcpy(to, &word, std::min(sizeof word, host::dtypeBytes(info.dtype)));
+      }
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
 }
 
 host::Result<BatchBinding> BatchBinding::create(const StepModule &module, ArrayRef<TrainingInput> inputs,

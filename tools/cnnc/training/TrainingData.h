@@ -11,6 +11,9 @@ namespace cnn {
 /// The data set's field for each input of the block.
 host::Result<std::vector<host::Field>> fieldsOf(llvm::ArrayRef<TrainingInput> inputs);
 
+/// Tensors for a batch of a step: random numbers and classes; hyperparameters are zeros.
+std::vector<host::Tensor> randomStepInputs(const Program &step, llvm::ArrayRef<TrainingInput> inputs, int64_t batch);
+
 /// Where a module's inputs are found in a batch.
 class BatchBinding {
 public:

@@ -121,7 +121,7 @@ Result<void> TrainingRun::prepareState() {
       return created.error();
     best = std::move(*created);
   }
-  if (auto done = initializeState(*state, stepModule, program, names, options.settings.seed, options.weights); !done)
+  if (auto done = initializeState(*state, stepModule.module(), program, options.settings.seed, options.weights); !done)
     return done.error();
   if (!options.checkpointFolder.empty()) {
     auto opened = host::CheckpointFolder::open(options.checkpointFolder, options.keep);
@@ -183,7 +183,7 @@ host::CheckpointInfo TrainingRun::info() const {
 Result<void> TrainingRun::saveCheckpoint() {
   if (!folder || savedAt == updates)
     return {};
-  auto saved = folder->save(allTensors(*state, names), info());
+  auto saved = folder->save(allTensors(*state), info());
   if (!saved)
     return saved.error();
   savedAt = updates;
@@ -207,8 +207,7 @@ Result<void> TrainingRun::resume() {
     notes.push_back("no checkpoint in '" + options.checkpointFolder + "' yet: training begins");
     return {};
   }
-  if (auto fits =
-          host::checkCheckpoint(*checkpoint, expectedTensors(*state, names), program.name, programHash(program));
+  if (auto fits = host::checkCheckpoint(*checkpoint, expectedTensors(*state), program.name, programHash(program));
       !fits)
     return fits.error();
   const auto &more = checkpoint->info.more;
@@ -219,7 +218,7 @@ Result<void> TrainingRun::resume() {
   std::string now = conditions(options, data.train.size());
   if (field("conditions") != now)
     return makeError("{} was trained with {}, but this run has {}", checkpoint->path, field("conditions"), now);
-  restoreState(*state, names, checkpoint->file);
+  restoreState(*state, checkpoint->file);
   updates = savedAt = checkpoint->info.step;
   for (Rate &rate : rates)
     if (std::string text = field("schedule_of_" + rate.hyper); !text.empty())
@@ -238,9 +237,9 @@ Result<void> TrainingRun::resume() {
     auto file = host::readCheckpoint(folder->bestPath());
     if (!file)
       return file.error();
-    if (auto fits = host::checkCheckpoint(*file, expectedTensors(*state, names), program.name); !fits)
+    if (auto fits = host::checkCheckpoint(*file, expectedTensors(*state), program.name); !fits)
       return fits.error();
-    restoreState(*best, names, file->file);
+    restoreState(*best, file->file);
   }
   notes.push_back(fmt::format("resumed from {}", checkpoint->path));
   return {};
@@ -368,7 +367,7 @@ Result<void> TrainingRun::endEpoch(const Batch &batch, double seconds, double wa
   if (best && isBest) {
     best->copyFrom(*state);
     if (folder)
-      if (auto saved = folder->saveBest(allTensors(*best, names), info()); !saved)
+      if (auto saved = folder->saveBest(allTensors(*best), info()); !saved)
         return saved.error();
   }
   // The history first: what follows a checkpoint is dropped when the run is resumed from it, never missed.
@@ -447,7 +446,7 @@ Result<void> TrainingRun::writeWeights(const std::string &path) const {
   metadata["format"] = "cnnc weights 1";
   for (const char *name : {"conditions", "losses", "best", "early_stop"})
     metadata.erase(name);
-  return host::writeSafetensors(path, weightTensors(from, names, program), metadata);
+  return host::writeSafetensors(path, weightTensors(from, program), metadata);
 }
 
 } // namespace cnn

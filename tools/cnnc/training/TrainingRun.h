@@ -70,8 +70,7 @@ public:
 private:
   TrainingRun(const TrainingProgram &program, const StepModule &stepModule, const StepModule *augment,
               const host::Splits &data, RunOptions options)
-      : program(program), stepModule(stepModule), augment(augment), data(data), options(std::move(options)),
-        names(stepModule.module()) {}
+      : program(program), stepModule(stepModule), augment(augment), data(data), options(std::move(options)) {}
 
   host::Result<void> prepareRates();
   host::Result<void> prepareWatch();
@@ -91,7 +90,6 @@ private:
   const StepModule *augment;
   const host::Splits &data;
   RunOptions options;
-  SavedNames names;
 
   struct Rate {
     std::string hyper;

@@ -17,8 +17,15 @@ TrainingProgram loadTrainBlock(MLIRContext &context, const std::string &net,
   request.settings = std::move(settings);
   Diagnostics diagnostics;
   TrainingProgram program = loadTraining(context, request, diagnostics);
-  if (!program)
+  if (!program) {
     diagnostics.render(llvm::errs(), useColour());
+    return program;
+  }
+  // Weights under the names of the networks' maps are for evaluations too.
+  for (Operation &op : *ModuleOp(*program.step).getBody())
+    if (auto name = op.getAttrOfType<StringAttr>("source_name"))
+      if (Operation *same = program.evaluate->lookupSymbol(SymbolTable::getSymbolName(&op)))
+        same->setAttr("source_name", name);
   return program;
 }
 

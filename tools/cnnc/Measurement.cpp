@@ -1,0 +1,121 @@
+// Measures and reports; Measurement.h has the contract.
+#include "tools/cnnc/Measurement.h"
+
+#include "runtime/host/Json.h"
+#include "runtime/host/Tensor.h"
+#include "tools/cnnc/Compile.h"
+#include "tools/cnnc/FmaPeak.h"
+#include "tools/cnnc/Table.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace cnn {
+
+using Clock = std::chrono::steady_clock;
+
+static double milliseconds(Clock::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+host::Result<Measurement> measure(Loaded &loaded, llvm::ArrayRef<const void *> inputs, const MeasuredRun &run) {
+  const Program &program = loaded.program();
+  std::vector<host::Tensor> outputs;
+  std::vector<void *> outputData;
+  for (const TensorInfo &info : program.outputs) {
+    std::vector<int64_t> shape = info.shape;
+    if (info.batched)
+      shape.insert(shape.begin(), run.batch);
+    outputs.push_back(host::Tensor::zeros(info.dtype, shape));
+    outputData.push_back(outputs.back().bytes.data());
+  }
+  Measurement result;
+  result.groups.assign(program.groups.size(), std::numeric_limits<double>::infinity());
+  std::vector<double> times, current;
+  Clock::time_point stepStart;
+  auto observer = [&](const StepView &view) {
+    if (!view.after)
+      stepStart = Clock::now();
+    else
+      current[static_cast<size_t>(view.step->group)] += milliseconds(Clock::now() - stepStart);
+  };
+  auto start = Clock::now();
+  // The first run is for warming up: page faults, clock rates.
+  for (int64_t i = 0; i < 2 || (run.runs ? i <= run.runs : milliseconds(Clock::now() - start) < 1000 * run.seconds);
+       ++i) {
+    auto runStart = Clock::now();
+    if (llvm::Error error = loaded.run(run.batch, inputs, outputData))
+      return toError(std::move(error));
+    double elapsed = milliseconds(Clock::now() - runStart);
+    if (i == 0)
+      continue;
+    times.push_back(elapsed);
+    current.assign(program.groups.size(), 0);
+    if (llvm::Error error = loaded.run(run.batch, inputs, outputData, StepObserver(observer)))
+      return toError(std::move(error));
+    for (size_t group = 0; group < current.size(); ++group)
+      result.groups[group] = std::min(result.groups[group], current[group]);
+  }
+  std::sort(times.begin(), times.end());
+  result.minimum = times.front();
+  result.median = times[times.size() / 2];
+  result.runs = times.size();
+  return result;
+}
+
+static void printJson(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double flops,
+                      double peak) {
+  host::JsonWriter json;
+  json.beginObject().member("network", run.name).member("batch", run.batch).member("threads", run.threads);
+  json.member("isa", loaded.isa()).member("min_ms", measured.minimum).member("median_ms", measured.median);
+  json.member("runs", measured.runs).member("gflops", flops / measured.minimum * 1e-6).member("peak_gflops", peak);
+  json.member("compile_s", run.compileSeconds).key("groups").beginArray();
+  for (auto [group, time] : llvm::zip_equal(loaded.program().groups, measured.groups)) {
+    double groupFlops = static_cast<double>(group.flopsPerImage * run.batch);
+    json.beginObject().member("path", group.path).member("kind", group.kind).member("algorithm", group.algorithm);
+    json.member("min_ms", time).member("gflops", time > 0 ? groupFlops / time * 1e-6 : 0.0).endObject();
+  }
+  llvm::outs() << json.endArray().endObject().text() << "\n";
+}
+
+static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double flops,
+                       double peak) {
+  llvm::outs() << run.name << " on cpu (" << loaded.isa() << "), " << run.threads
+               << (run.threads == 1 ? " thread" : " threads") << ", batch " << run.batch << ", " << measured.runs
+               << " runs\n\n";
+  using Align = Table::Align;
+  Table table({{"group", Align::Left},
+               {"kind", Align::Left},
+               {"algorithm", Align::Left},
+               {"ms", Align::Right},
+               {"of total", Align::Right},
+               {"GFLOP/s", Align::Right},
+               {"of peak", Align::Right},
+               {"GB/s", Align::Right}});
+  double total = 0;
+  for (double time : measured.groups)
+    total += time;
+  for (auto [group, time] : llvm::zip_equal(loaded.program().groups, measured.groups)) {
+    double rate = static_cast<double>(group.flopsPerImage * run.batch) / time * 1e-6;
+    double bytes = static_cast<double>(group.bytesPerImage * run.batch) / time * 1e-6;
+    bool hasArithmetic = group.flopsPerImage > 0 && time > 0;
+    table.add({group.path, group.kind, group.algorithm, fixed(time, 4),
+               fixed(100 * time / std::max(total, 1e-9), 1) + " %", hasArithmetic ? fixed(rate, 1) : "",
+               hasArithmetic ? fixed(100 * rate / peak, 1) + " %" : "", time > 0 ? fixed(bytes, 1) : ""});
+  }
+  table.print(llvm::outs());
+  double rate = flops / measured.minimum * 1e-6;
+  llvm::outs() << "\nbest " << fixed(measured.minimum, 3) << " ms, median " << fixed(measured.median, 3) << " ms, "
+               << fixed(rate, 1) << " GFLOP/s, " << fixed(100 * rate / peak, 1) << " % of the measured peak of "
+               << fixed(peak, 1) << " GFLOP/s\n"
+               << "GFLOP/s count two operations a multiply-add of the direct method.\n";
+}
+
+void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, bool json) {
+  double peak = measurePeakGflops(loaded.isa(), static_cast<int>(run.threads)), flops = 0;
+  for (const GroupInfo &group : loaded.program().groups)
+    flops += static_cast<double>(group.flopsPerImage * run.batch);
+  (json ? printJson : printTable)(loaded, run, measured, flops, peak);
+}
+
+} // namespace cnn

@@ -1,0 +1,34 @@
+// How long a compiled program takes, group by group, and what `bench` says about that.
+#pragma once
+
+#include "codegen/package/Loaded.h"
+#include "runtime/host/Error.h"
+
+#include <limits>
+#include <vector>
+
+namespace cnn {
+
+struct Measurement {
+  double minimum = 0, median = 0; ///< Milliseconds.
+  size_t runs = 0;
+  std::vector<double> groups; ///< The least of each group.
+};
+
+/// What is measured and on what.
+struct MeasuredRun {
+  std::string name;
+  int64_t batch = 1, threads = 1;
+  int64_t runs = 0; ///< 0: for `seconds`.
+  double seconds = 2;
+  double compileSeconds = 0;
+};
+
+/// Runs on the loaded program's session, alternating runs without and with a clock in each step, so that the total is
+/// not slowed down by the clock.
+host::Result<Measurement> measure(Loaded &loaded, llvm::ArrayRef<const void *> inputs, const MeasuredRun &run);
+
+/// The JSON line or the table of `cnnc bench`.
+void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, bool json);
+
+} // namespace cnn
