@@ -362,7 +362,7 @@ Value Elaborator::callNetwork(const NetworkRef &network, SourceRange range, std:
   Value result = statements(decl.body);
   activeNetworks.pop_back();
   if (training)
-    training->called(network, inputsAlone, outerPreprocesses, outerNames);
+    training->called(network, inputsAlone, outerPreprocesses, outerNames, result.isPoison());
   preprocesses.resize(outerPreprocesses);
   nameMaps.resize(outerNames);
   return checkResults(decl, std::move(result), false);

@@ -176,7 +176,13 @@ std::vector<llvm::StringRef> Elaborator::visibleNames(bool callable) {
 Value Elaborator::unknownName(llvm::StringRef name, SourceRange range, bool asCallee) {
   if (asCallee && findTrainFunction(name))
     return error(range, "'" + name.str() + "' stands in train blocks");
-  std::string message = asCallee ? "there is no layer, block or network '" : "there is no '";
+  bool inBlock = training && activeNetworks.empty();
+  std::string message = !asCallee ? "there is no '"
+                        : inBlock ? "there is no function, layer, block or network '"
+                                  : "there is no layer, block or network '";
+  // Losses of logits say so in their names.
+  if (std::string logits = name.str() + "_logits"; asCallee && inBlock && findTrainFunction(logits))
+    return error(range, message + name.str() + "'; did you mean '" + logits + "'?");
   return error(range,
                message + name.str() + "'" + (asCallee ? "" : " here") + didYouMean(name, visibleNames(asCallee)));
 }

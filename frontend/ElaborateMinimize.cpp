@@ -76,7 +76,7 @@ std::vector<std::string> TrainElaborator::parametersOf(const ParameterGroup &gro
     for (size_t dot = relative.find('.'); dot != std::string::npos; dot = relative.find('.', dot + 1))
       scopes.push_back(relative.substr(0, dot));
   }
-  if (!paths.empty())
+  if (!paths.empty() || failed.count(&network))
     return paths;
   std::string name = "'" + network.name.text.str() + "'";
   if (!e.instances.count(&network)) {
@@ -85,8 +85,14 @@ std::vector<std::string> TrainElaborator::parametersOf(const ParameterGroup &gro
     e.error(range, "the network " + name + " has no parameters", {{network.name.range, "the network"}});
   } else {
     std::vector<llvm::StringRef> candidates(scopes.begin(), scopes.end());
-    e.error(range,
-            "the network " + name + " has no parameters at '" + group.path + "'" + didYouMean(group.path, candidates));
+    std::string hint = didYouMean(group.path, candidates);
+    std::vector<llvm::StringRef> outermost;
+    for (llvm::StringRef scope : candidates)
+      if (!scope.contains('.') && !llvm::is_contained(outermost, scope) && outermost.size() < 12)
+        outermost.push_back(scope);
+    if (hint.empty() && !outermost.empty())
+      hint = "; it has " + listOfNames(outermost, "and");
+    e.error(range, "the network " + name + " has no parameters at '" + group.path + "'" + hint);
   }
   return {};
 }
@@ -194,7 +200,8 @@ void TrainElaborator::minimize(const MinimizeStmt &stmt) {
       e.error(target->range, "this network is frozen");
       group.reset();
     }
-    known.push_back(group ? parametersOf(*group, target->range) : std::vector<std::string>());
+    // After a loss that failed, networks may lack parameters for that reason.
+    known.push_back(group && !loss.isPoison() ? parametersOf(*group, target->range) : std::vector<std::string>());
     fine &= !known.back().empty();
     groups.push_back(group.value_or(ParameterGroup{}));
   }

@@ -77,7 +77,10 @@ std::string TrainElaborator::drawPath(llvm::StringRef path) {
   return count ? path.str() + "@" + std::to_string(count) : path.str();
 }
 
-void TrainElaborator::called(const NetworkRef &network, Frame &inputs, size_t preprocesses, size_t namesBegin) {
+void TrainElaborator::called(const NetworkRef &network, Frame &inputs, size_t preprocesses, size_t namesBegin,
+                             bool hasFailed) {
+  if (hasFailed)
+    failed.insert(network.decl);
   if (!e.activeNetworks.empty())
     return;
   if (names.try_emplace(network.decl).second) {

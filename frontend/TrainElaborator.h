@@ -67,7 +67,7 @@ public:
   }
   /// The body of a network was elaborated for a call, with its inputs bound in `inputs`; `preprocesses` and `names` are
   /// where its own statements begin.
-  void called(const NetworkRef &network, Frame &inputs, size_t preprocesses, size_t names);
+  void called(const NetworkRef &network, Frame &inputs, size_t preprocesses, size_t names, bool hasFailed);
   /// A call of an augmentation, which belongs to a function of its own. Reports where it stands elsewhere.
   static Value augment(TrainElaborator *training, LayerCall &call);
   bool isTraining(llvm::StringRef path) const { return mode == Mode::Training && !frozenCalls && !isFrozen(path); }
@@ -164,6 +164,8 @@ private:
   std::vector<FrozenGroup> frozen;
 
   std::vector<const ast::NetworkDecl *> networks;
+  /// Calls of these failed, so that parameters may be missing.
+  std::set<const ast::NetworkDecl *> failed;
   std::map<const ast::NetworkDecl *, std::set<const ast::NetworkDecl *>> nested;
   std::map<const ast::NetworkDecl *, std::vector<const ast::NamesStmt *>> names;
   struct Inherited {

@@ -44,7 +44,10 @@ Value ofClasses(LayerCall &call) {
   }
   std::string name = call.layer.name.str();
   if (name == "top_k") {
-    int64_t k = call.integer("k", 5, 1, std::max<int64_t>(1, classes - 1));
+    int64_t k = call.integer("k", 5, 1);
+    if (!call.failed && k >= classes)
+      return call.error(call.rangeOf("k"),
+                        "'k' is " + std::to_string(k) + ", and there are " + std::to_string(classes) + " classes");
     name = "top" + std::to_string(k);
   }
   return metric(call, name, {scores, labels}, classes);
