@@ -37,8 +37,9 @@ StringRef kindOf(Operation *op) {
   return isa<ReshapeOp, RelayoutOp>(op) ? "copy" : "generic";
 }
 
-/// What is copied into the groups that read it.
-bool isCopied(Operation *op) { return isa_and_nonnull<ConstantOp, BroadcastOp>(op); }
+/// What is copied into the groups that read it. A step is of a value that is stored anyway, as another operand of the
+/// backward pass.
+bool isCopied(Operation *op) { return isa_and_nonnull<ConstantOp, BroadcastOp, StepOp>(op); }
 
 std::string nameOf(Operation *op) {
   StringRef kind = op->getName().stripDialect(), path = getPath(op);
@@ -242,10 +243,15 @@ private:
   }
 
   static Operation *firstElementwise(Block &body) {
-    for (Operation &op : body)
-      if (isElementwise(&op))
+    Operation *copied = nullptr;
+    for (Operation &op : body) {
+      if (isElementwise(&op) && !isCopied(&op))
         return &op;
-    return nullptr;
+      if (isElementwise(&op) && !op.use_empty() && !copied)
+        copied = &op;
+    }
+    // Only groups that were made before read it.
+    return copied;
   }
 
   static void eraseUnused(Block &body) {
