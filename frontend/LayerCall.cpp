@@ -216,7 +216,7 @@ InitAttr LayerCall::init(llvm::StringRef name, Initializer otherwise) {
     return initializer(otherwise);
   if (argument->value.isNumber())
     return initializer(Initializer::Constant, argument->value.number());
-  std::string kind = word(name, {"he", "xavier", "normal", "uniform", "zeros", "ones"}, "zeros");
+  std::string kind = word(name, {"he", "xavier", "orthogonal", "normal", "uniform", "zeros", "ones"}, "zeros");
   if (kind == "normal") {
     double deviation = number("std", 1);
     if (!(deviation >= 0))

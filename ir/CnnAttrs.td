@@ -44,7 +44,7 @@ def Cnn_LayoutAttr : Cnn_Attr<"Layout", "layout", [DeclareAttrInterfaceMethods<V
 def Cnn_Initializer : I32EnumAttr<"Initializer", "How a state variable starts", [
   I32EnumAttrCase<"Zeros", 0, "zeros">, I32EnumAttrCase<"Ones", 1, "ones">, I32EnumAttrCase<"Constant", 2, "constant">,
   I32EnumAttrCase<"Uniform", 3, "uniform">, I32EnumAttrCase<"Normal", 4, "normal">, I32EnumAttrCase<"Xavier", 5, "xavier">,
-  I32EnumAttrCase<"He", 6, "he">]> {
+  I32EnumAttrCase<"He", 6, "he">, I32EnumAttrCase<"Orthogonal", 7, "orthogonal">]> {
   let cppNamespace = "::cnn";
   let genSpecializedAttr = 0;
 }
@@ -54,7 +54,8 @@ def Cnn_InitAttr : Cnn_Attr<"Init", "init"> {
   let description = [{
     `a` and `b` are the value (`constant`), the bounds (`uniform`) or mean and standard deviation (`normal`). `xavier` is
     Glorot and Bengio's uniform(-l, l) with l = sqrt(6 / (fan_in + fan_out)); `he` is He et al.'s normal(0, sqrt(2 / fan_in)).
-    Fans are the products of the other dimensions and of the kernel: fan_in = shape[1] * shape[2..], fan_out = shape[0] *
+    `orthogonal` is Saxe et al.'s (2014): the matrix [shape[0], shape[1..]] has orthonormal rows, or columns where there are
+    fewer of them. Fans are the products of the other dimensions and of the kernel: fan_in = shape[1] * shape[2..], fan_out = shape[0] *
     shape[2..].
   }];
   let parameters = (ins EnumParameter<Cnn_Initializer>:$kind, OptionalParameter<"::mlir::FloatAttr">:$a,

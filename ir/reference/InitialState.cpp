@@ -40,6 +40,8 @@ InitialState::Distribution InitialState::training(Operation *state) {
     return {Distribution::Uniform, -xavier, xavier};
   case Initializer::He:
     return {Distribution::Normal, 0, he};
+  case Initializer::Orthogonal:
+    return {Distribution::Orthogonal};
   }
   llvm_unreachable("an unknown initializer");
 }
@@ -76,8 +78,32 @@ InitialState::InitialState(ModuleOp network, uint64_t seed, Start start, unsigne
       StringRef name = SymbolTable::getSymbolName(&op).getValue();
       Distribution from = start == Start::Random ? random(&op, uses.lookup(name)) : training(&op);
       from.elements = typeOf(&op).getNumElements();
+      from.rows = typeOf(&op).getRank() ? typeOf(&op).getDimSize(0) : 1;
       variables[name] = from;
     }
+}
+
+/// Row vectors of `length`, made orthonormal in order. Where one vanishes, which has no probability, it stays zero.
+static void orthonormalize(std::vector<double> &vectors, int64_t count, int64_t length) {
+  auto dot = [&](const double *x, const double *y) {
+    double sum = 0;
+    for (int64_t i = 0; i < length; ++i)
+      sum += x[i] * y[i];
+    return sum;
+  };
+  for (int64_t row = 0; row < count; ++row) {
+    double *x = vectors.data() + row * length;
+    for (int pass = 0; pass < 2; ++pass)
+      for (int64_t before = 0; before < row; ++before) {
+        const double *y = vectors.data() + before * length;
+        double share = dot(x, y);
+        for (int64_t i = 0; i < length; ++i)
+          x[i] -= share * y[i];
+      }
+    double norm = std::sqrt(dot(x, x));
+    for (int64_t i = 0; i < length && norm > 0; ++i)
+      x[i] /= norm;
+  }
 }
 
 bool InitialState::draw(StringRef name, MutableArrayRef<float> values) const {
@@ -90,6 +116,23 @@ bool InitialState::draw(StringRef name, MutableArrayRef<float> values) const {
     return true;
   }
   Draws draws(seed, ("init:" + name).str(), 0);
+  if (from.kind == Distribution::Orthogonal) {
+    std::vector<double> normal(values.size());
+    for (size_t i = 0; i < values.size(); ++i)
+      normal[i] = toNormal(draws.words(i / 4)[i % 4]);
+    int64_t rows = from.rows, columns = int64_t(values.size()) / std::max<int64_t>(rows, 1);
+    // The vectors are the rows, or the columns where there are more rows.
+    bool byColumns = rows > columns;
+    std::vector<double> vectors = normal;
+    for (int64_t r = 0; byColumns && r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        vectors[c * rows + r] = normal[r * columns + c];
+    orthonormalize(vectors, std::min(rows, columns), std::max(rows, columns));
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        values[r * columns + c] = float(byColumns ? vectors[c * rows + r] : vectors[r * columns + c]);
+    return true;
+  }
   // Blocks of four elements, in pieces that are worth a thread.
   constexpr size_t piece = size_t(1) << 16;
   parallelFor(int64_t((values.size() + piece - 1) / piece), threads, [&](int64_t index) {

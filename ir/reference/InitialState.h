@@ -4,7 +4,9 @@
 //
 // Element i (row-major) of the variable NAME takes word i % 4 of block i / 4 of Draws(seed, "init:" + NAME, step 0) of
 // Philox.h; a word w gives u = (w >> 8) * 2^-24 for uniform draws, low + (high - low) * u, and its normal quantile z
-// for normal draws, mean + deviation * z, in double and rounded to f32.
+// for normal draws, mean + deviation * z, in double and rounded to f32. An orthogonal matrix comes from normal draws in
+// double, whose rows (of the transpose, where it has more rows than columns) are made orthonormal in order by Gram and
+// Schmidt's method, done twice.
 #pragma once
 
 #include "ir/CnnOps.h"
@@ -44,9 +46,11 @@ public:
 private:
   /// What is drawn: `a` and `b` are the value, the bounds, or mean and standard deviation.
   struct Distribution {
-    enum Kind { Constant, Uniform, Normal } kind;
+    enum Kind { Constant, Uniform, Normal, Orthogonal } kind;
     double a = 0, b = 0;
     int64_t elements = 0;
+    /// Of an orthogonal matrix.
+    int64_t rows = 0;
   };
   static Distribution training(mlir::Operation *state);
   static Distribution random(mlir::Operation *state, mlir::OpOperand *batchNormUse);

@@ -231,6 +231,25 @@ TEST(Train, PreprocessingComesFromTheNetwork) {
   EXPECT_EQ(own.program.inputs[0].preprocess.size(), 3u);
 }
 
+TEST(Train, OrthogonalWeightsHaveOrthonormalRowsOrColumns) {
+  LoadedTraining t(block(kMinimize, "network net(x: f32[N, 4]) -> f32[N, 3] {\n"
+                                    "  x -> a: dense(9, init = orthogonal) -> b: dense(3, init = orthogonal)\n}\n"));
+  ASSERT_TRUE(t.program) << t.errors();
+  TrainingRun run(t);
+  // 9 x 4 has orthonormal columns, 3 x 9 rows.
+  for (auto [name, rows, columns] : {std::tuple{"a.weight", 9, 4}, std::tuple{"b.weight", 3, 9}}) {
+    const std::vector<double> &w = run.state.at(name).values;
+    bool byColumns = rows > columns;
+    for (int i = 0; i < std::min(rows, columns); ++i)
+      for (int k = 0; k <= i; ++k) {
+        double sum = 0;
+        for (int j = 0; j < std::max(rows, columns); ++j)
+          sum += byColumns ? w[j * columns + i] * w[j * columns + k] : w[i * columns + j] * w[k * columns + j];
+        EXPECT_NEAR(sum, i == k, 1e-6) << name;
+      }
+  }
+}
+
 /// Some steps on one batch of random pictures lower the loss.
 void expectLearning(LoadedTraining &t, double rate, unsigned steps, int64_t batch, const std::string &name) {
   ASSERT_TRUE(t.program) << name << "\n" << t.errors();
