@@ -9,14 +9,13 @@
 //
 // With --sweep every tile that the instruction set holds is tried on each shape that matches. With --winograd the 3x3
 // convolutions of stride 1 are computed by F(4x4, 3x3), and the time of the three kernels is given.
+#include "bench/Peak.h"
 #include "codegen/cpu/DepthwiseKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
-#include "test/unit/codegen/cpu/KernelJit.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 
 using namespace cnn::cpu;
 
@@ -61,54 +60,6 @@ std::vector<Layer> resnet50() {
   return layers;
 }
 
-/// CPU time of this thread, so that the turns of other processes do not count.
-double seconds() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
-}
-
-/// The FMA rate: enough independent sums to fill the pipelines and nothing else.
-class Peak {
-public:
-  explicit Peak(Isa isa)
-      : sums(isaInfo(isa).registers * 3 / 4 / isaInfo(isa).registersPerBlock),
-        jit(isa,
-            [&](KernelBuilder &b) {
-              b.kernel("peak", 1, [&] {
-                llvm::SmallVector<mlir::Value> init;
-                for (int i = 0; i < sums; ++i)
-                  init.push_back(b.loadBlock(b.buffer(0), 64 * i));
-                mlir::Value x = b.loadBlock(b.buffer(0), 64 * sums);
-                auto last = b.forLoop(b.begin(), b.end(), 1, init, [&](mlir::Value, mlir::ValueRange carried) {
-                  llvm::SmallVector<mlir::Value> next(carried);
-                  for (int repeat = 0; repeat < 4; ++repeat)
-                    for (mlir::Value &sum : next)
-                      sum = b.fma(x, x, sum);
-                  return next;
-                });
-                for (int i = 0; i < sums; ++i)
-                  b.storeBlock(last[i], b.buffer(0), 64 * i);
-              });
-            }),
-        data(16 * 64), function(jit.lookup("peak")) {}
-
-  void measure() {
-    constexpr int64_t kTimes = 20000;
-    double start = seconds();
-    runKernel(function, {data.bytes()}, {0}, 1, kTimes);
-    best = std::max(best, kTimes * 4.0 * sums * kBlock * 2 / (seconds() - start) * 1e-9);
-  }
-  double gflops() const { return best; }
-
-private:
-  int64_t sums;
-  KernelJit jit;
-  Floats data;
-  KernelFunction function;
-  double best = 0;
-};
-
 Epilogue epilogueOf(bool residual) {
   return [residual](KernelBuilder &b, mlir::Value value, const EpiloguePosition &at) {
     if (residual)
@@ -147,10 +98,10 @@ public:
     if (infos.size() == 3)
       operands = {
           {input, transformed}, {transformed, weights, products}, {products, nullptr, pool.bytes(), residual, output}};
-    double start = seconds(), last = start;
+    double start = threadSeconds(), last = start;
     for (size_t i = 0; i < infos.size(); ++i) {
       runKernel(functions[i], operands[i], {0, 0, 0, 0, 0}, 1, infos[i].unitsPerImage);
-      double now = seconds();
+      double now = threadSeconds();
       kernelSeconds[i] = std::min(kernelSeconds[i], now - last);
       last = now;
     }
@@ -203,12 +154,7 @@ std::string layerName(const ConvProblem &p) {
 } // namespace
 
 int main(int argc, char **argv) {
-  Isa isa = Isa::Sse;
-  for (Isa candidate : allIsas())
-    if (hostSupports(candidate)) {
-      isa = candidate;
-      break;
-    }
+  Isa isa = bestIsa();
   int rounds = 40;
   std::string filter;
   std::vector<Layer> layers = resnet50();

@@ -42,6 +42,15 @@ def Differentiate : Cnn_Pass<"cnn-differentiate"> {
   }];
 }
 
+def TransposeToConv : Cnn_Pass<"cnn-transpose-to-conv"> {
+  let summary = "Writes transposed convolutions of stride 1 as convolutions of flipped kernels";
+  let description = [{
+    A `conv2d_transpose` of stride 1 becomes a `conv2d` of `flip_kernels` whose padding is dilation * (kernel - 1) less its own,
+    unless that is negative. So the gradient of a convolution by its input has the algorithms of a convolution. Those with
+    strides keep kernels of their own.
+  }];
+}
+
 def FoldBatchNorm : Cnn_Pass<"cnn-fold-batch-norm"> {
   let summary = "Folds batch normalization into the convolution or dense layer before it";
   let description = [{

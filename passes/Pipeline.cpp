@@ -42,6 +42,7 @@ static const Stage kStages[] = {
     // bias may itself be foldable. Splitting comes before fusion so that groups hold what runs for each image only.
     {"hoist", false,
      [](OpPassManager &passes, const PipelineOptions &) {
+       passes.addPass(createTransposeToConv());
        passes.addPass(createFoldBatchNorm());
        passes.addPass(createSimplify());
        passes.addPass(createHoist());

@@ -125,9 +125,15 @@ public:
         return version.value;
     OpBuilder builder(user);
     std::string path = nameOf(value) + ".packed";
-    auto group = GroupOp::create(builder, value.getLoc(), TypeRange{value.getType()}, ValueRange{value}, path, "copy");
+    // Flipping is a part of packing.
+    FlipKernelsOp flip = flipOf(value);
+    Value source = flip ? value.getDefiningOp<GroupOp>().getInputs()[0] : value;
+    auto group = GroupOp::create(builder, value.getLoc(), TypeRange{value.getType()}, ValueRange{source}, path, "copy");
     builder.setInsertionPointToStart(&group.getBlock());
-    Value result = applyPacking(builder, group.getBlock().getArgument(0), packing, groups, builder.getStringAttr(path));
+    Value result = group.getBlock().getArgument(0);
+    if (flip)
+      result = FlipKernelsOp::create(builder, flip.getLoc(), result, flip.getGroupsAttr(), flip.getPathAttr());
+    result = applyPacking(builder, result, packing, groups, builder.getStringAttr(path));
     YieldOp::create(builder, value.getLoc(), result);
     group.getResult(0).setType(result.getType());
     versions.push_back({packing, groups, group.getResult(0)});
@@ -140,6 +146,14 @@ private:
     int64_t groups = 1;
     Value value;
   };
+
+  /// The operation of a group that only flips kernels, or null.
+  static FlipKernelsOp flipOf(Value value) {
+    auto group = value.getDefiningOp<GroupOp>();
+    if (!group || group->getNumResults() != 1 || !llvm::hasSingleElement(group.getBlock().without_terminator()))
+      return {};
+    return dyn_cast<FlipKernelsOp>(group.getBlock().front());
+  }
 
   static std::string nameOf(Value value) {
     if (auto producer = value.getDefiningOp<GroupOp>())
@@ -215,6 +229,10 @@ struct Schedule : impl::ScheduleBase<Schedule> {
       pack(group, *model, packer ? &*packer : nullptr, stepPacker);
     if (packer)
       packer->finish();
+    // Kernels that were flipped in order to be packed.
+    for (GroupOp group : llvm::make_early_inc_range(run.getBody().front().getOps<GroupOp>()))
+      if (group->use_empty() && isa_and_nonnull<FlipKernelsOp>(group.getAnchor()))
+        group.erase();
     for (GroupOp group : run.getBody().front().getOps<GroupOp>())
       if (failed(schedule(group, *model, names)))
         return signalPassFailure();

@@ -43,6 +43,8 @@ public:
       p.width = p.outWidth = p.height * p.width;
       p.height = p.outHeight = 1;
     }
+    stored = p.spacing.value_or(
+        ConvProblem::Spacing{p.outHeight, p.outWidth, 0, 0, 1, 1, p.kernelHeight, p.kernelWidth, 0, 0, 1, 1});
     groupChannels = p.channels / p.groups;
     blockChannels = p.planarInput ? 1 : kBlock;
     pixelBytes = blockChannels * 4;
@@ -50,7 +52,7 @@ public:
     inputBlocks = divideCeil(groupChannels, blockChannels);
     outputBlocks = divideCeil(p.outputs / p.groups, kBlock);
     int64_t weightChannels = p.paddedWeights ? inputBlocks * blockChannels : groupChannels;
-    weightBlockBytes = weightChannels * p.kernelHeight * p.kernelWidth * kBlockBytes;
+    weightBlockBytes = weightChannels * stored.kernelHeight * stored.kernelWidth * kBlockBytes;
     // With one row a tile the rows of the kernel are a loop's range; with several each row of the tile has a range of
     // its own.
     rowRuns = tile.rows == 1
@@ -154,13 +156,16 @@ private:
         sums[pixel * blocks + k] = start;
     }
 
-    Value bytes = b.mul(b.add(b.mul(block, p.outHeight * p.outWidth), b.add(b.mul(y, p.outWidth), x)), kBlockBytes);
+    Value outputRow = b.add(b.mul(block, stored.height), b.add(b.mul(y, stored.stepY), stored.firstY));
+    Value outputColumn = b.add(b.mul(x, stored.stepX), stored.firstX);
+    Value bytes = b.mul(b.add(b.mul(outputRow, stored.width), outputColumn), kBlockBytes);
     Value address = b.offset(output, bytes);
     auto forOutput = [&](llvm::function_ref<void(int64_t k, int64_t pixel, int64_t displacement)> visit) {
       for (int64_t k = 0; k < blocks; ++k)
         for (int64_t row = 0; row < rows.size; ++row)
           for (int64_t column = 0; column < columns.size; ++column)
-            visit(k, row * columns.size + column, ((k * p.outHeight + row) * p.outWidth + column) * kBlockBytes);
+            visit(k, row * columns.size + column,
+                  ((k * stored.height + row * stored.stepY) * stored.width + column * stored.stepX) * kBlockBytes);
     };
     for (int operand : operands.residuals) {
       Value residual = b.offset(b.imageOf(operand, image), bytes);
@@ -178,7 +183,7 @@ private:
 
     sums = b.forLoop(0, inputBlocks, 1, sums, [&](Value inputBlock, ValueRange sums) {
       Value plane = b.offset(pixels, b.mul(inputBlock, p.height * p.width * pixelBytes));
-      Value taps = b.offset(weights, b.mul(inputBlock, p.kernelHeight * p.kernelWidth * tapBytes));
+      Value taps = b.offset(weights, b.mul(inputBlock, stored.kernelHeight * stored.kernelWidth * tapBytes));
       Value channels = groupChannels % blockChannels
                            ? b.min(b.sub(b.index(groupChannels), b.mul(inputBlock, kBlock)), kBlock)
                            : Value();
@@ -239,11 +244,12 @@ private:
                                           Value plane, Value taps, Value ky, Value channels, ValueRange start) {
     llvm::SmallVector<Value> sums(start);
     Value row = b.offset(plane, b.mul(ky, p.dilationY * p.width * pixelBytes));
-    Value rowTaps = b.offset(taps, b.mul(ky, p.kernelWidth * tapBytes));
+    Value storedRow = b.add(b.mul(ky, stored.tapStepY), stored.firstTapY);
+    Value rowTaps = b.offset(taps, b.mul(storedRow, stored.kernelWidth * tapBytes));
     for (const ColumnSpan &span : columnSpans(columns))
       sums = b.forLoop(span.begin, span.end, 1, sums, [&](Value kx, ValueRange sums) {
         Value pixels = b.offset(row, b.mul(kx, p.dilationX * pixelBytes));
-        Value tap = b.offset(rowTaps, b.mul(kx, tapBytes));
+        Value tap = b.offset(rowTaps, b.mul(b.add(b.mul(kx, stored.tapStepX), stored.firstTapX), tapBytes));
         for (int64_t line = 0; line < nextLines; ++line)
           b.prefetch(b.offset(tap, toNext), line * kBlockBytes);
         auto body = [&](Value channel, ValueRange sums) {
@@ -292,7 +298,8 @@ private:
   }
 
   KernelBuilder &b;
-  ConvProblem p; ///< Flattened to one row where it is pointwise.
+  ConvProblem p;               ///< Flattened to one row where it is pointwise.
+  ConvProblem::Spacing stored; ///< Where the outputs and taps lie.
   const ConvTile &tile;
   const ConvOperands &operands;
   const Epilogue &epilogue;

@@ -11,7 +11,7 @@ namespace cnn::cpu {
 
 bool ConvProblem::isPointwise() const {
   return kernelHeight == 1 && kernelWidth == 1 && strideY == 1 && strideX == 1 && padTop == 0 && padLeft == 0 &&
-         height == outHeight && width == outWidth;
+         height == outHeight && width == outWidth && !spacing;
 }
 
 std::string ConvProblem::str() const {

@@ -6,6 +6,7 @@
 
 #include "llvm/ADT/SmallVector.h"
 
+#include <optional>
 #include <string>
 
 namespace cnn::cpu {
@@ -25,6 +26,17 @@ struct ConvProblem {
   bool planarInput = false;
   /// Whether the input channels of the weights are padded to whole blocks as those of a blocked input are.
   bool paddedWeights = true;
+  /// Where the outputs and the taps are some of those that are stored, evenly spaced: one residue of a transposed
+  /// convolution. The extents above are then those of the residue; a tap step may be negative.
+  struct Spacing {
+    int64_t height, width;             ///< Of the stored output,
+    int64_t firstY, firstX;            ///< its pixel that is output (0, 0) here,
+    int64_t stepY, stepX;              ///< and from one to the next.
+    int64_t kernelHeight, kernelWidth; ///< Of the stored kernels, and likewise their taps.
+    int64_t firstTapY, firstTapX;
+    int64_t tapStepY, tapStepX;
+  };
+  std::optional<Spacing> spacing = {};
 
   /// Multiply-adds of one image, taps outside the image included.
   int64_t multiplyAdds() const {

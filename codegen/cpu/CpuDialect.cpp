@@ -1,9 +1,10 @@
 // The `cpu` dialect, and which kernel fits which group.
 #include "codegen/cpu/CpuDialect.h"
 
-#include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/ReduceKernel.h"
+#include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
+#include "codegen/cpu/WinogradWeightGrad.h"
 #include "passes/TargetModel.h"
 
 #include "mlir/IR/DialectImplementation.h"
@@ -28,6 +29,11 @@ void CpuDialect::registerAttributes() {
 }
 void CpuDialect::initialize() { registerAttributes(); }
 
+bool readsPackedWeights(GroupOp group) {
+  auto weight = dyn_cast<BlockArgument>(group.getAnchor()->getOperand(1));
+  return weight && isPacked(group.getInputs()[weight.getArgNumber()]);
+}
+
 //===-- The schedule
 //------------------------------------------------------------------------------------------------------===//
 
@@ -50,7 +56,7 @@ LogicalResult ScheduleAttr::verifyFor(Operation *op) const {
   std::optional<KernelKind> kind = kernelKindOf(group, whyNot);
   if (!kind)
     return group.emitOpError("cpu_schedule_c4: no kernel computes this group: ") << whyNot;
-  if (algorithmOf(*kind) != getAlgorithm())
+  if (!isComputedBy(group, *kind, getAlgorithm()))
     return group.emitOpError("cpu_schedule_c5: the algorithm '")
            << algorithmName() << "' does not fit; the group is computed by '" << stringifyAlgorithm(algorithmOf(*kind))
            << "'";
@@ -66,7 +72,10 @@ LogicalResult ScheduleAttr::verifyFor(Operation *op) const {
 }
 
 int64_t ScheduleAttr::scratchBytesPerImage(Operation *op) const {
-  if (getAlgorithm() != Algorithm::Winograd)
+  // In a step a worker's own scratch is enough.
+  if (isa_and_nonnull<Conv2dWeightGradOp>(cast<GroupOp>(op).getAnchor()))
+    return 0;
+  if (getAlgorithm() != Algorithm::Winograd || !readsPackedWeights(cast<GroupOp>(op)))
     return 0;
   WinogradSizes sizes = winogradSizes(problemOf(cast<GroupOp>(op)));
   return sizes.inputBytes + sizes.productBytes;
@@ -74,8 +83,14 @@ int64_t ScheduleAttr::scratchBytesPerImage(Operation *op) const {
 
 int64_t ScheduleAttr::scratchBytes(Operation *op) const {
   auto group = cast<GroupOp>(op);
-  if (getAlgorithm() == Algorithm::Direct && isa_and_nonnull<Conv2dWeightGradOp>(group.getAnchor()))
-    return weightGradScratchBytes(problemOf(group));
+  if (isa_and_nonnull<Conv2dWeightGradOp>(group.getAnchor())) {
+    if (getAlgorithm() == Algorithm::Direct)
+      return weightGradScratchBytes(problemOf(group));
+    if (getAlgorithm() == Algorithm::Winograd) {
+      WinogradWeightGradSizes sizes = winogradWeightGradSizes(problemOf(group));
+      return sizes.productBytes + sizes.transformBytes;
+    }
+  }
   if (getAlgorithm() == Algorithm::Vector && isa_and_nonnull<ReduceOp>(group.getAnchor()))
     return reduceScratchBytes(group);
   return 0;
@@ -147,6 +162,63 @@ ScheduleAttr denseSchedule(MLIRContext *context, const DenseTile &tile) {
 
 //===-- Which kernel
 //------------------------------------------------------------------------------------------------------===//
+
+LayoutAttr transposedKernelLayout(MLIRContext *context) {
+  return LayoutAttr::get(context, {1, 0, 2, 3}, {0, 1}, {kBlock, kBlock});
+}
+
+// One axis: output position p gets weight tap i from input position y where p + pad = y * stride + i * dilation. For
+// p = P * stride + first these are the taps i = residue + stride * t with y = P + shift - t * dilation; t backwards is
+// a convolution's tap.
+namespace {
+struct TransposedAxis {
+  int64_t first, outputs;       ///< Positions.
+  int64_t taps, firstTap, step; ///< In the order of the convolution.
+  int64_t pad;
+
+  TransposedAxis(int64_t residue, int64_t extent, int64_t kernel, int64_t stride, int64_t dilation, int64_t padBefore) {
+    first = ((residue - padBefore) % stride + stride) % stride;
+    outputs = extent > first ? llvm::divideCeil(extent - first, stride) : 0;
+    taps = kernel > residue ? llvm::divideCeil(kernel - residue, stride) : 0;
+    firstTap = residue + stride * (taps - 1);
+    step = -stride;
+    pad = (taps - 1) * dilation - (first + padBefore - residue) / stride;
+  }
+};
+} // namespace
+
+SmallVector<ConvProblem> transposedProblems(GroupOp group) {
+  auto op = cast<Conv2dTransposeOp>(group.getAnchor());
+  auto input = cast<RankedTensorType>(op.getInput().getType()),
+       weight = cast<RankedTensorType>(op.getWeight().getType());
+  ArrayRef<int64_t> size = op.getSize(), strides = op.getStrides(), dilations = op.getDilations();
+  SmallVector<ConvProblem> problems;
+  for (int64_t residueY = 0; residueY < strides[0]; ++residueY)
+    for (int64_t residueX = 0; residueX < strides[1]; ++residueX) {
+      TransposedAxis y(residueY, size[0], weight.getDimSize(2), strides[0], dilations[0], op.getPadding()[0]);
+      TransposedAxis x(residueX, size[1], weight.getDimSize(3), strides[1], dilations[1], op.getPadding()[2]);
+      if (y.outputs == 0 || x.outputs == 0)
+        continue;
+      ConvProblem problem;
+      problem.channels = input.getDimSize(1);
+      problem.height = input.getDimSize(2);
+      problem.width = input.getDimSize(3);
+      problem.outputs = weight.getDimSize(1);
+      problem.outHeight = y.outputs;
+      problem.outWidth = x.outputs;
+      problem.kernelHeight = y.taps;
+      problem.kernelWidth = x.taps;
+      problem.dilationY = dilations[0];
+      problem.dilationX = dilations[1];
+      problem.padTop = y.pad;
+      problem.padLeft = x.pad;
+      problem.spacing = {
+          size[0],    size[1],    y.first, x.first, strides[0], strides[1], weight.getDimSize(2), weight.getDimSize(3),
+          y.firstTap, x.firstTap, y.step,  x.step};
+      problems.push_back(problem);
+    }
+  return problems;
+}
 
 bool isChannelBlocked(Type type) {
   LayoutAttr layout = getLayout(type);
@@ -245,6 +317,26 @@ static std::optional<KernelKind> convKindOf(GroupOp group, std::string &whyNot) 
   return KernelKind::Conv;
 }
 
+/// Why the group is not for direct kernels of a transposed convolution; empty when it is.
+static std::string whyNotConvTranspose(GroupOp group) {
+  auto op = cast<Conv2dTransposeOp>(group.getAnchor());
+  if (!isa<BlockArgument>(op.getInput()) || !isa<BlockArgument>(op.getWeight()))
+    return "the convolution's operands are computed in the group";
+  for (Type type : {op.getInput().getType(), op.getWeight().getType(), op.getResult().getType()})
+    if (!getElementTypeOrSelf(type).isF32())
+      return "the convolution is not of f32";
+  if (op.getGroups() != 1)
+    return "the convolution has groups";
+  for (int axis : {0, 1})
+    if (op.getStrides()[axis] != 1 && op.getDilations()[axis] != 1)
+      return "the convolution has both strides and dilations";
+  if (!isChannelBlocked(op.getInput().getType()) || !isChannelBlocked(op.getResult().getType()))
+    return "the input or the result is not in blocks of channels";
+  if (getLayout(op.getWeight().getType()) != transposedKernelLayout(group.getContext()))
+    return "the kernels are not packed in blocks of inputs and outputs";
+  return EpilogueEmitter::whyNot(group);
+}
+
 /// Why the group is not for the kernels of WeightGradKernel.h; empty when it is.
 static std::string whyNotWeightGrad(GroupOp group) {
   auto op = cast<Conv2dWeightGradOp>(group.getAnchor());
@@ -273,6 +365,8 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     return whyNot.empty() ? std::optional(KernelKind::Generic) : std::nullopt;
   };
   // What is one for all images.
+  if (whyNotWeightPack(group).empty())
+    return KernelKind::WeightPack;
   if (isa_and_nonnull<MatmulOp>(anchor))
     return otherwiseGeneric(whyNotGemm(group), KernelKind::Gemm);
   if (isa_and_nonnull<Conv2dWeightGradOp>(anchor))
@@ -290,6 +384,8 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     std::optional<KernelKind> kind = convKindOf(group, why);
     return otherwiseGeneric(why, kind.value_or(KernelKind::Generic));
   }
+  if (isa<Conv2dTransposeOp>(anchor))
+    return otherwiseGeneric(whyNotConvTranspose(group), KernelKind::ConvTranspose);
   if (isa<DenseOp>(anchor))
     return getLayout(anchor->getOperand(1).getType()) ? otherwiseGeneric(whyNotDense(group), KernelKind::Dense)
                                                       : otherwiseGeneric(whyNotGemm(group), KernelKind::Gemm);
@@ -311,6 +407,7 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::FirstConv:
   case KernelKind::Conv:
   case KernelKind::Depthwise:
+  case KernelKind::ConvTranspose:
   case KernelKind::WeightGrad:
   case KernelKind::Dense:
   case KernelKind::Gemm:
@@ -325,11 +422,22 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::Elementwise:
   case KernelKind::Copy:
   case KernelKind::Pack:
+  case KernelKind::WeightPack:
     return Algorithm::Vector;
   case KernelKind::Generic:
     return Algorithm::Scalar;
   }
   return Algorithm::Scalar;
+}
+
+bool isComputedBy(GroupOp group, KernelKind kind, Algorithm algorithm) {
+  if (algorithm == algorithmOf(kind))
+    return true;
+  if (kind != KernelKind::WeightGrad || algorithm != Algorithm::Winograd)
+    return false;
+  ConvProblem problem = problemOf(group);
+  return problem.kernelHeight == 3 && problem.kernelWidth == 3 && problem.strideY == 1 && problem.strideX == 1 &&
+         problem.dilationY == 1 && problem.dilationX == 1 && !problem.planarInput;
 }
 
 } // namespace cnn::cpu

@@ -3,7 +3,9 @@
 #include "codegen/cpu/CpuTargetModel.h"
 
 #include "codegen/cpu/CpuDialect.h"
+#include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
+#include "codegen/cpu/WinogradWeightGrad.h"
 #include "passes/TargetModel.h"
 
 #include "llvm/ADT/StringSwitch.h"
@@ -15,7 +17,20 @@ namespace cnn::cpu {
 namespace {
 
 /// What is meant for a group before it has layouts; kernelKindOf then confirms it.
-enum class Plan { FirstConv, Conv, ExpandedConv, Depthwise, Winograd, WeightGrad, Reduce, Dense, Gemm, Blocked, RowMajor };
+enum class Plan {
+  FirstConv,
+  Conv,
+  ExpandedConv,
+  Depthwise,
+  Winograd,
+  ConvTranspose,
+  WeightGrad,
+  Reduce,
+  Dense,
+  Gemm,
+  Blocked,
+  RowMajor
+};
 
 RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -43,7 +58,8 @@ int64_t tapsInside(int64_t extent, int64_t outputs, int64_t pad) {
 /// 512-bit FMAs a cycle and 36 GB/s; measured from 16 channels at 32x32 to 512 at 14x14, where it takes 0.3 to 0.8 of
 /// the direct time. It does not pay where few tiles share transformed weights of four times the size (512 channels at
 /// 7x7: 1.6). With fewer FMAs a cycle it pays the more. One answer for all instruction sets, as they share the weights.
-bool winogradPays(const ConvProblem &problem) {
+/// In a step, `readsWeights` is false: a batch shares the weights.
+bool winogradPays(const ConvProblem &problem, bool readsWeights) {
   constexpr double kProductsPerCycle = 32, kProductEfficiency = 0.9, kBlockTransform = 200, kBytesPerCycle = 9.5,
                    kMargin = 0.9;
   double contraction = static_cast<double>(problem.channels) * problem.outputs;
@@ -52,7 +68,7 @@ bool winogradPays(const ConvProblem &problem) {
   double tiles = llvm::divideCeil(problem.outHeight, 4) * llvm::divideCeil(problem.outWidth, 4);
   double blocks = llvm::divideCeil(problem.channels, kBlock) + llvm::divideCeil(problem.outputs, kBlock);
   double winograd = 36 * contraction * tiles / (kProductsPerCycle * kProductEfficiency) +
-                    tiles * blocks * kBlockTransform + 36 * contraction * 4 / kBytesPerCycle;
+                    tiles * blocks * kBlockTransform + (readsWeights ? 36 * contraction * 4 / kBytesPerCycle : 0);
   return winograd < kMargin * direct;
 }
 
@@ -78,11 +94,11 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
   auto asked = steered ? steered.getAs<StringAttr>("algorithm") : StringAttr();
   bool fits = tensorOf(conv.getWeight()).getShape().drop_front(2) == ArrayRef<int64_t>{3, 3} &&
               ones(conv.getStrides()) && ones(conv.getDilations());
-  if (exact || !fits || !isPacked(weight))
+  if (exact || !fits)
     return Plan::Conv;
   if (asked)
     return asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
-  return winogradPays(problemOf(group)) ? Plan::Winograd : Plan::Conv;
+  return winogradPays(problemOf(group), isPacked(weight)) ? Plan::Winograd : Plan::Conv;
 }
 
 /// Whether the parts of a concatenation of images are whole blocks of channels.
@@ -126,6 +142,15 @@ Plan planOf(GroupOp group, bool exact) {
     return planConv(group, conv, exact);
   if (isa<WinogradConv2dOp>(anchor))
     return Plan::Winograd;
+  if (auto conv = dyn_cast<Conv2dTransposeOp>(anchor)) {
+    Value weight = operandOf(group, conv.getWeight());
+    bool fits = weight && !isPerImage(weight) && operandOf(group, conv.getInput()) && conv.getGroups() == 1 &&
+                isImage(conv.getInput().getType()) && tensorOf(conv.getWeight()).getElementType().isF32() &&
+                EpilogueEmitter::whyNot(group).empty();
+    for (int axis : {0, 1})
+      fits &= conv.getStrides()[axis] == 1 || conv.getDilations()[axis] == 1;
+    return fits ? Plan::ConvTranspose : Plan::RowMajor;
+  }
   if (auto gradient = dyn_cast<Conv2dWeightGradOp>(anchor)) {
     bool fits = gradient.getGroups() == 1 && operandOf(group, gradient.getInput()) &&
                 operandOf(group, gradient.getGradient()) && isImage(gradient.getInput().getType()) &&
@@ -168,7 +193,10 @@ public:
   bool fusesInto(GroupOp producer, Operation *consumer, std::string &whyNot) const override {
     Operation *anchor = producer.getAnchor();
     bool isFixedProduct = isa_and_nonnull<MatmulOp>(anchor) && !isPerImage(producer.getResult(0));
-    if (anchor && (isFixedProduct || !isa<Conv2dOp, DenseOp, MatmulOp, MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(anchor))) {
+    if (anchor &&
+        (isFixedProduct ||
+         !isa<Conv2dOp, Conv2dTransposeOp, DenseOp, MatmulOp, MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(
+             anchor))) {
       whyNot = llvm::formatv("the kernel of {0} has no epilogue", anchor->getName());
       return false;
     }
@@ -223,7 +251,8 @@ public:
     BlockArgument argument = group.getBlock().getArgument(operand);
     Operation *anchor = group.getAnchor();
     Plan plan = planOf(group, exact);
-    bool isWeight = anchor && isa<Conv2dOp, WinogradConv2dOp, DenseOp>(anchor) && anchor->getOperand(1) == argument;
+    bool isWeight = anchor && isa<Conv2dOp, Conv2dTransposeOp, WinogradConv2dOp, DenseOp>(anchor) &&
+                    anchor->getOperand(1) == argument;
     Packing packing;
     if (isWeight) {
       switch (plan) {
@@ -237,6 +266,9 @@ public:
         break;
       case Plan::Conv:
         packing.layout = LayoutAttr::tiled(context, 4, {1, 0}, {kBlock, kBlock});
+        break;
+      case Plan::ConvTranspose:
+        packing.layout = transposedKernelLayout(context);
         break;
       case Plan::Winograd:
         packing.winograd = 4;
@@ -270,7 +302,7 @@ public:
       group.emitRemark() << "no CPU kernel computes this group: " << whyNot;
       return {};
     }
-    ScheduleAttr schedule = chosen(group, *kind, *isa);
+    ScheduleAttr schedule = chosen(group, *kind, *isa, exact);
     auto steered =
         group.getAnchor() ? group.getAnchor()->getAttrOfType<DictionaryAttr>(kScheduleAttr) : DictionaryAttr();
     return steered ? steer(group, schedule, steered) : schedule;
@@ -278,14 +310,31 @@ public:
 
 private:
   /// What the cost models say.
-  static ScheduleAttr chosen(GroupOp group, KernelKind kind, Isa isa) {
+  static ScheduleAttr chosen(GroupOp group, KernelKind kind, Isa isa, bool exact) {
     MLIRContext *context = group.getContext();
     switch (kind) {
     case KernelKind::FirstConv:
     case KernelKind::Conv:
       return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), isa));
-    case KernelKind::Winograd:
-      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problemOf(group)).product, isa));
+    case KernelKind::WeightGrad: {
+      ConvProblem problem = problemOf(group);
+      WeightGradPlan plan = planWeightGrad(problem, isa);
+      bool winograd = !exact && isComputedBy(group, kind, Algorithm::Winograd) && winogradWeightGradPays(problem);
+      ConvTile tile{.rows = plan.rows, .blocks = plan.blocks, .unroll = 1};
+      return convSchedule(context, winograd ? Algorithm::Winograd : Algorithm::Direct, tile);
+    }
+    case KernelKind::ConvTranspose: {
+      // One tile for all residues, by the one with the most taps.
+      SmallVector<ConvProblem> problems = transposedProblems(group);
+      auto largest = llvm::max_element(
+          problems, [](const ConvProblem &a, const ConvProblem &b) { return a.multiplyAdds() < b.multiplyAdds(); });
+      return convSchedule(context, Algorithm::Direct, chooseTile(*largest, isa));
+    }
+    case KernelKind::Winograd: {
+      ConvProblem problem = problemOf(group);
+      int64_t images = readsPackedWeights(group) ? 0 : winogradBatchImages(problem);
+      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problem, images).product, isa));
+    }
     case KernelKind::Gemm: {
       GemmTile gemm = chooseGemmTile(gemmProblemOf(group), isa);
       return denseSchedule(context, {.rows = gemm.rows, .blocks = gemm.blocks, .concurrent = 1});

@@ -159,7 +159,7 @@ EpilogueEmitter::EpilogueEmitter(GroupOp group, Lanes lanes)
     if (auto broadcast = dyn_cast<BroadcastOp>(op))
       usesChannels_ |= access(broadcast.getInput().getType()) == Access::Channel;
   }
-  if (anchor_ && isa<Conv2dOp, DenseOp, WinogradConv2dOp>(anchor_))
+  if (anchor_ && isa<Conv2dOp, Conv2dTransposeOp, DenseOp, WinogradConv2dOp>(anchor_))
     usesChannels_ |= anchor_->getNumOperands() > 2;
   bool tail = lanes_ == Lanes::Channels && channels_ % kBlock != 0;
   for (Value result : group_.getYield().getOperands()) {
@@ -273,7 +273,7 @@ SmallVector<Value> EpilogueEmitter::emit(KernelBuilder &b, const Position &at, V
       continue;
     if (&op == anchor_) {
       Value value = anchor;
-      if (isa<Conv2dOp, DenseOp, WinogradConv2dOp>(op) && op.getNumOperands() > 2)
+      if (isa<Conv2dOp, Conv2dTransposeOp, DenseOp, WinogradConv2dOp>(op) && op.getNumOperands() > 2)
         value = b.addf(value, valueOf(op.getOperand(2)));
       values.map(op.getResult(0), value);
     } else if (isa<BroadcastOp>(op)) {

@@ -5,15 +5,20 @@
 #include "codegen/cpu/ReduceKernel.h"
 #include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
+#include "codegen/cpu/WinogradWeightGrad.h"
 #include "passes/TargetModel.h"
 
 using namespace mlir;
 namespace cnn::cpu {
 
 SmallVector<ScratchPart> scratchParts(GroupOp group, ScheduleAttr schedule) {
+  if (isa_and_nonnull<Conv2dWeightGradOp>(group.getAnchor()) && schedule.getAlgorithm() == Algorithm::Winograd) {
+    WinogradWeightGradSizes sizes = winogradWeightGradSizes(problemOf(group));
+    return {{0, sizes.productBytes}, {sizes.productBytes, sizes.transformBytes}};
+  }
   if (int64_t bytes = schedule.scratchBytes(group))
     return {{0, bytes}};
-  if (schedule.getAlgorithm() != Algorithm::Winograd)
+  if (schedule.getAlgorithm() != Algorithm::Winograd || !readsPackedWeights(group))
     return {};
   WinogradSizes sizes = winogradSizes(problemOf(group));
   return {{0, sizes.inputBytes}, {sizes.inputBytes, sizes.productBytes}};
@@ -25,7 +30,7 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
                                                       ScheduleAttr schedule) {
   std::string whyNot;
   std::optional<KernelKind> kind = kernelKindOf(group, whyNot);
-  if (!kind || algorithmOf(*kind) != schedule.getAlgorithm())
+  if (!kind || !isComputedBy(group, *kind, schedule.getAlgorithm()))
     return group.emitError() << "no CPU kernel computes this group" << (whyNot.empty() ? "" : ": ") << whyNot;
 
   Operation *anchor = group.getAnchor();
@@ -33,7 +38,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
   SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, count));
   auto one = [&](KernelInfo info) { return SmallVector<GroupKernel>{{std::move(info), all}}; };
   ConvOperands operands;
-  if (*kind == KernelKind::Conv || *kind == KernelKind::FirstConv || *kind == KernelKind::Depthwise) {
+  if (*kind == KernelKind::Conv || *kind == KernelKind::FirstConv || *kind == KernelKind::Depthwise ||
+      *kind == KernelKind::ConvTranspose || *kind == KernelKind::Winograd) {
     operands.input = operandNumber(anchor->getOperand(0));
     operands.weights = operandNumber(anchor->getOperand(1));
     operands.output = inputs;
@@ -50,13 +56,26 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
         buildConvKernel(b, symbol, problemOf(group), convTile(schedule), operands, EpilogueEmitter(group).hook()));
   case KernelKind::Depthwise:
     return one(buildDepthwiseKernel(b, symbol, problemOf(group), operands, EpilogueEmitter(group).hook()));
+  case KernelKind::ConvTranspose: {
+    SmallVector<GroupKernel> kernels;
+    for (auto [number, problem] : llvm::enumerate(transposedProblems(group)))
+      kernels.push_back({buildConvKernel(b, (symbol + ".phase" + Twine(number)).str(), problem, convTile(schedule),
+                                         operands, EpilogueEmitter(group).hook()),
+                         all});
+    return kernels;
+  }
   case KernelKind::WeightGrad: {
     ConvProblem problem = problemOf(group);
     auto op = cast<Conv2dWeightGradOp>(anchor);
+    SmallVector<int64_t> sum = {operandNumber(op.getInput()), operandNumber(op.getGradient()), count};
+    if (schedule.getAlgorithm() == Algorithm::Winograd)
+      return SmallVector<GroupKernel>{
+          {buildWinogradWeightGradSumKernel(b, (symbol + ".sum").str(), problem), sum},
+          {buildWinogradWeightGradTransformKernel(b, (symbol + ".transform").str(), problem), {count, count + 1}},
+          {buildWeightGradFinishKernel(b, symbol, problem, /*packed=*/false, /*slices=*/1), {count + 1, inputs}}};
     WeightGradPlan plan = planWeightGrad(problem, b.isa());
     return SmallVector<GroupKernel>{
-        {buildWeightGradSumKernel(b, (symbol + ".sum").str(), problem, plan),
-         {operandNumber(op.getInput()), operandNumber(op.getGradient()), count}},
+        {buildWeightGradSumKernel(b, (symbol + ".sum").str(), problem, plan), sum},
         {buildWeightGradFinishKernel(b, symbol, problem, /*packed=*/false), {count, inputs}}};
   }
   case KernelKind::Gemm:
@@ -85,6 +104,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
     return one(buildElementwiseKernel(b, symbol, group));
   case KernelKind::Copy:
     return one(buildCopyKernel(b, symbol, group));
+  case KernelKind::WeightPack:
+    return one(buildWeightPackKernel(b, symbol, group));
   case KernelKind::Pack:
     return one(buildPackKernel(b, symbol, group));
   case KernelKind::Generic:
@@ -93,6 +114,9 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
     break;
   }
   ConvProblem problem = problemOf(group);
+  if (!readsPackedWeights(group))
+    return one(
+        buildWinogradBatchKernel(b, symbol, problem, convTile(schedule), operands, EpilogueEmitter(group).hook()));
   int64_t transformed = count, products = count + 1;
   SmallVector<GroupKernel> kernels;
   ConvOperands input;

@@ -52,6 +52,11 @@ KernelInfo buildSoftmaxKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp 
 std::string whyNotRandom(GroupOp group);
 KernelInfo buildRandomKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
+/// The kernels of a convolution, flipped or transformed for Winograd first, in the layout that its kernel reads; or
+/// flipped only.
+std::string whyNotWeightPack(GroupOp group);
+KernelInfo buildWeightPackKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+
 /// A relayout between row-major and channel-blocked, a reshape of a row-major tensor, or a concatenation whose operands
 /// are contiguous parts of the result.
 std::string whyNotCopy(GroupOp group);

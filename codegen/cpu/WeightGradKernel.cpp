@@ -313,8 +313,10 @@ KernelInfo buildWeightGradSumKernel(KernelBuilder &builder, llvm::StringRef symb
   return SumBuilder(builder, problem, plan).build(symbol);
 }
 
-KernelInfo buildWeightGradFinishKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p, bool packed) {
+KernelInfo buildWeightGradFinishKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p, bool packed,
+                                       std::optional<int64_t> slices) {
   const Shape shape(p);
+  const int64_t sliceCount = slices.value_or(shape.slices);
   // Vectors of 16 outputs of one channel and tap; a unit is 16 of them of one block of outputs.
   const int64_t stored = shape.inputBlocks * shape.innerChannels * shape.taps, columns = p.channels * shape.taps;
   const int64_t units = divideCeil(packed ? stored : columns, kBlock);
@@ -322,7 +324,7 @@ KernelInfo buildWeightGradFinishKernel(KernelBuilder &b, llvm::StringRef symbol,
     llvm::SmallVector<Value> sums;
     for (Value address : addresses)
       sums.push_back(b.loadBlock(address));
-    return b.forLoop(1, shape.slices, 1, sums, [&](Value slice, ValueRange carried) {
+    return b.forLoop(1, sliceCount, 1, sums, [&](Value slice, ValueRange carried) {
       llvm::SmallVector<Value> next(carried);
       for (auto [sum, address] : llvm::zip(next, addresses))
         sum = b.addf(sum, b.loadBlock(b.offset(address, b.mul(slice, shape.sliceBytes))));

@@ -36,8 +36,8 @@ int64_t weightGradScratchBytes(const ConvProblem &problem);
 KernelInfo buildWeightGradSumKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
                                     const WeightGradPlan &plan);
 /// From operand 0 (P) to operand 1: [K, C, kh, kw] row-major, or where `packed` in the layout of one slice of P with
-/// zeros in padded places. fixedUnits only.
+/// zeros in padded places. fixedUnits only. `slices` are those of P where they are not the plan's.
 KernelInfo buildWeightGradFinishKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
-                                       bool packed);
+                                       bool packed, std::optional<int64_t> slices = {});
 
 } // namespace cnn::cpu

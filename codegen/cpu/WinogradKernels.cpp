@@ -1,11 +1,14 @@
 // See WinogradKernels.h.
 #include "codegen/cpu/WinogradKernels.h"
 
+#include "codegen/cpu/KernelCalls.h"
 #include "ir/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
 
 using llvm::divideCeil;
 using mlir::Value;
@@ -101,11 +104,12 @@ llvm::SmallVector<Value> transformSquare(llvm::ArrayRef<Value> values, int64_t s
 
 } // namespace
 
-WinogradSizes winogradSizes(const ConvProblem &p) {
+WinogradSizes winogradSizes(const ConvProblem &p, int64_t images) {
   WinogradSizes sizes;
   sizes.rows = divideCeil(p.outHeight, w::kOutput);
   sizes.columns = divideCeil(p.outWidth, w::kOutput);
-  int64_t tiles = sizes.rows * sizes.columns;
+  int64_t tiles = images ? images * sizes.rows * sizes.columns | 1 : sizes.rows * sizes.columns;
+  sizes.tiles = tiles;
   sizes.inputBytes = kPoints * divideCeil(p.channels, kBlock) * tiles * kBlockBytes;
   sizes.productBytes = kPoints * divideCeil(p.outputs, kBlock) * tiles * kBlockBytes;
   sizes.product = {.channels = kPoints * p.channels,
@@ -117,10 +121,27 @@ WinogradSizes winogradSizes(const ConvProblem &p) {
   return sizes;
 }
 
-KernelInfo buildWinogradInputKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
-                                    const ConvOperands &operands) {
-  const WinogradSizes sizes = winogradSizes(p);
-  const int64_t blocks = divideCeil(p.channels, kBlock), tiles = sizes.rows * sizes.columns;
+llvm::SmallVector<Value> winogradTransformKernel(KernelBuilder &b, llvm::ArrayRef<Value> taps) {
+  llvm::SmallVector<Row> matrix;
+  for (const auto &row : w::G)
+    matrix.emplace_back(std::begin(row), std::end(row));
+  return transformSquare(taps, w::kKernel, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, matrix, line); });
+}
+
+namespace {
+/// A transform of tiles of `size` x `size` pixels, four apart, by a matrix of six rows.
+struct TileTransform {
+  int64_t channels, height, width, padTop, padLeft, size;
+  llvm::SmallVector<Row> matrix;
+};
+} // namespace
+
+/// From operand `input` to `output`, [36][C/16][tiles of all images][16]. A unit is a row of tiles of a block of
+/// channels.
+static KernelInfo buildTileTransform(KernelBuilder &b, llvm::StringRef symbol, const TileTransform &transform,
+                                     const WinogradSizes &sizes, const ConvOperands &operands) {
+  const int64_t blocks = divideCeil(transform.channels, kBlock), tiles = sizes.tiles;
+  const int64_t height = transform.height, width = transform.width, size = transform.size;
   b.kernel(symbol, operands.count, [&] {
     // What pixels outside the image are read from.
     Value zero = mlir::LLVM::AllocaOp::create(b, b.pointer(), b.block(), b.index(1), /*alignment=*/64);
@@ -128,32 +149,31 @@ KernelInfo buildWinogradInputKernel(KernelBuilder &b, llvm::StringRef symbol, co
     b.forUnits([&](Value unit) {
       auto at = b.delinearize(unit, {Value(), b.index(blocks), b.index(sizes.rows)});
       Value image = at[0], block = at[1], tileRow = at[2];
-      Value input = b.offset(b.imageOf(operands.input, image), b.mul(block, p.height * p.width * kBlockBytes));
+      Value input = b.offset(b.imageOf(operands.input, image), b.mul(block, height * width * kBlockBytes));
       Value output = b.offset(b.imageOf(operands.output, image), b.mul(block, tiles * kBlockBytes));
-      Value top = b.sub(b.mul(tileRow, w::kOutput), p.padTop);
+      Value top = b.sub(b.mul(tileRow, w::kOutput), transform.padTop);
       llvm::SmallVector<Value> insideRows, rows;
       auto isInside = [&](Value position, int64_t extent) {
         // Unsigned, negative positions are beyond every extent.
         return mlir::arith::CmpIOp::create(b, mlir::arith::CmpIPredicate::ult, position, b.index(extent)).getResult();
       };
-      for (int64_t i = 0; i < w::kTile; ++i) {
-        insideRows.push_back(isInside(b.add(top, i), p.height));
-        rows.push_back(b.offset(input, b.mul(b.add(top, i), p.width * kBlockBytes)));
+      for (int64_t i = 0; i < size; ++i) {
+        insideRows.push_back(isInside(b.add(top, i), height));
+        rows.push_back(b.offset(input, b.mul(b.add(top, i), width * kBlockBytes)));
       }
       b.forLoop(0, sizes.columns, 1, [&](Value tileColumn) {
-        Value left = b.sub(b.mul(tileColumn, w::kOutput), p.padLeft);
-        llvm::SmallVector<Value> pixels(kPoints);
-        for (int64_t j = 0; j < w::kTile; ++j) {
-          Value inside = isInside(b.add(left, j), p.width);
+        Value left = b.sub(b.mul(tileColumn, w::kOutput), transform.padLeft);
+        llvm::SmallVector<Value> pixels(size * size);
+        for (int64_t j = 0; j < size; ++j) {
+          Value inside = isInside(b.add(left, j), width);
           Value bytes = b.mul(b.add(left, j), kBlockBytes);
-          for (int64_t i = 0; i < w::kTile; ++i) {
+          for (int64_t i = 0; i < size; ++i) {
             Value both = mlir::arith::AndIOp::create(b, inside, insideRows[i]);
-            pixels[i * w::kTile + j] = b.loadBlock(b.select(both, b.offset(rows[i], bytes), zero));
+            pixels[i * size + j] = b.loadBlock(b.select(both, b.offset(rows[i], bytes), zero));
           }
         }
-        llvm::SmallVector<Row> matrix = inputMatrix();
-        auto transformed =
-            transformSquare(pixels, w::kTile, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, matrix, line); });
+        auto transformed = transformSquare(
+            pixels, size, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, transform.matrix, line); });
         Value address = b.offset(output, b.mul(b.add(b.mul(tileRow, sizes.columns), tileColumn), kBlockBytes));
         for (int64_t point = 0; point < kPoints; ++point)
           b.storeBlock(transformed[point], address, point * blocks * tiles * kBlockBytes);
@@ -163,15 +183,44 @@ KernelInfo buildWinogradInputKernel(KernelBuilder &b, llvm::StringRef symbol, co
   return {symbol.str(), blocks * sizes.rows, 0};
 }
 
+KernelInfo buildWinogradInputKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
+                                    const ConvOperands &operands, int64_t images) {
+  TileTransform transform{p.channels, p.height, p.width, p.padTop, p.padLeft, w::kTile, inputMatrix()};
+  return buildTileTransform(b, symbol, transform, winogradSizes(p, images), operands);
+}
+
+KernelInfo buildWinogradGradientKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
+                                       const ConvOperands &operands, int64_t images) {
+  llvm::SmallVector<Row> matrix;
+  for (const auto &row : w::A)
+    matrix.emplace_back(std::begin(row), std::end(row));
+  TileTransform transform{p.outputs, p.outHeight, p.outWidth, 0, 0, w::kOutput, std::move(matrix)};
+  return buildTileTransform(b, symbol, transform, winogradSizes(p, images), operands);
+}
+
+llvm::SmallVector<Value> winogradTransformSums(KernelBuilder &b, llvm::ArrayRef<Value> points) {
+  return transformSquare(points, w::kTile, [&](llvm::ArrayRef<Value> line) {
+    llvm::SmallVector<Value> results;
+    Value sum1 = b.addf(line[1], line[2]), difference1 = b.subf(line[1], line[2]);
+    Value sum2 = b.addf(line[3], line[4]), difference2 = b.subf(line[3], line[4]);
+    for (int k = 0; k < w::kKernel; ++k) {
+      Value first = k % 2 ? difference1 : sum1, second = k % 2 ? difference2 : sum2;
+      results.push_back(
+          combine(b, {w::G[0][k], w::G[1][k], w::G[3][k], w::G[5][k]}, {line[0], first, second, line[5]}, 0, 1));
+    }
+    return results;
+  });
+}
+
 KernelInfo buildWinogradProductKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &problem,
-                                      const ConvTile &tile, const ConvOperands &operands) {
-  return buildConvKernel(b, symbol, winogradSizes(problem).product, tile, operands);
+                                      const ConvTile &tile, const ConvOperands &operands, int64_t images) {
+  return buildConvKernel(b, symbol, winogradSizes(problem, images).product, tile, operands);
 }
 
 KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
-                                     const ConvOperands &operands, const Epilogue &epilogue) {
-  const WinogradSizes sizes = winogradSizes(p);
-  const int64_t blocks = divideCeil(p.outputs, kBlock), tiles = sizes.rows * sizes.columns;
+                                     const ConvOperands &operands, const Epilogue &epilogue, int64_t images) {
+  const WinogradSizes sizes = winogradSizes(p, images);
+  const int64_t blocks = divideCeil(p.outputs, kBlock), tiles = sizes.tiles;
   b.kernel(symbol, operands.count, [&] {
     b.forUnits([&](Value unit) {
       auto at = b.delinearize(unit, {Value(), b.index(blocks), b.index(sizes.rows)});
@@ -217,6 +266,54 @@ KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, c
     });
   });
   return {symbol.str(), blocks * sizes.rows, 0};
+}
+
+int64_t winogradBatchImages(const ConvProblem &p) {
+  // Enough tiles for the registers' tiles, in half a second-level cache.
+  constexpr int64_t kTiles = 16, kBytes = 512 << 10;
+  WinogradSizes sizes = winogradSizes(p);
+  int64_t fill = divideCeil(kTiles, sizes.rows * sizes.columns),
+          room = kBytes / (sizes.inputBytes + sizes.productBytes);
+  return std::clamp<int64_t>(std::min(fill, room), 1, 16);
+}
+
+KernelInfo buildWinogradBatchKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
+                                    const ConvTile &tile, const ConvOperands &operands, const Epilogue &epilogue) {
+  const int64_t images = winogradBatchImages(p);
+  const WinogradSizes one = winogradSizes(p), sizes = winogradSizes(p, images);
+  const int64_t tileBytes = one.rows * one.columns * kBlockBytes;
+  KernelInfo input =
+      buildWinogradInputKernel(b, (symbol + ".input").str(), p, {.input = 0, .output = 1, .count = 2}, images);
+  KernelInfo product = buildWinogradProductKernel(b, (symbol + ".product").str(), p, tile,
+                                                  {.input = 0, .weights = 1, .output = 2, .count = 3}, images);
+  // The output kernel's operands are this one's and then M.
+  ConvOperands outputOperands = operands;
+  outputOperands.input = operands.count;
+  outputOperands.count = operands.count + 1;
+  KernelInfo output = buildWinogradOutputKernel(b, (symbol + ".output").str(), p, outputOperands, epilogue, images);
+  b.kernel(symbol, operands.count, [&] {
+    KernelCalls calls(b, outputOperands.count);
+    Value products = b.offset(b.scratch(), sizes.inputBytes);
+    b.forLoop(b.begin(), b.end(), images, [&](Value first) {
+      Value last = b.min(b.add(first, images), b.end());
+      auto atTiles = [&](Value base, Value image) { return b.offset(base, b.mul(b.sub(image, first), tileBytes)); };
+      b.forLoop(first, last, 1, [&](Value image) {
+        calls.call(input, {b.imageOf(operands.input, image), atTiles(b.scratch(), image)});
+      });
+      calls.call(product, {b.scratch(), b.buffer(operands.weights), products});
+      b.forLoop(first, last, 1, [&](Value image) {
+        llvm::SmallVector<Value> buffers;
+        for (int operand = 0; operand < operands.count; ++operand)
+          buffers.push_back(b.imageOf(operand, image));
+        buffers.push_back(atTiles(products, image));
+        calls.call(output, buffers);
+      });
+    });
+  });
+  KernelInfo info;
+  info.symbol = symbol.str();
+  info.scratchBytes = sizes.inputBytes + sizes.productBytes;
+  return info;
 }
 
 } // namespace cnn::cpu

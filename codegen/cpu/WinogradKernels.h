@@ -14,22 +14,44 @@ namespace cnn::cpu {
 
 struct WinogradSizes {
   int64_t rows, columns; ///< Tiles of 4x4 outputs.
-  int64_t inputBytes;    ///< V of one image.
-  int64_t productBytes;  ///< M of one image.
+  int64_t tiles;         ///< From one block of channels of a point to the next.
+  int64_t inputBytes;    ///< V.
+  int64_t productBytes;  ///< M.
   ConvProblem product;   ///< The 36 products as a pointwise convolution of 36 groups.
 };
 
-WinogradSizes winogradSizes(const ConvProblem &problem);
+/// For one image, or for `images` images side by side in V and M, so that more tiles share what is read of U; then the
+/// number of tiles is rounded up to an odd one, since the 36 places of a tile would else share few sets of the cache.
+WinogradSizes winogradSizes(const ConvProblem &problem, int64_t images = 0);
 
-/// From operand `input` (the image) to operand `output` (V).
+/// G w G' of nine blocks, the taps of a kernel row by row, as 36.
+llvm::SmallVector<mlir::Value> winogradTransformKernel(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> taps);
+
+/// G' M G of the 36 points of M, as the nine taps of a kernel.
+llvm::SmallVector<mlir::Value> winogradTransformSums(KernelBuilder &builder, llvm::ArrayRef<mlir::Value> points);
+
+/// From operand `input` (the image) to operand `output` (V, at the image's first tile).
 KernelInfo buildWinogradInputKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
-                                    const ConvOperands &operands);
+                                    const ConvOperands &operands, int64_t images = 0);
+/// From operand `input` (the gradient of the result) to operand `output` (A dy A', as V lies, at the image's first
+/// tile).
+KernelInfo buildWinogradGradientKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
+                                       const ConvOperands &operands, int64_t images = 0);
 /// From operands `input` (V) and `weights` (U) to operand `output` (M). `tile` is one of
 /// winogradSizes(problem).product.
 KernelInfo buildWinogradProductKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
-                                      const ConvTile &tile, const ConvOperands &operands);
-/// From operands `input` (M) and `bias` to operand `output`, the result.
+                                      const ConvTile &tile, const ConvOperands &operands, int64_t images = 0);
+/// From operands `input` (M, at the image's first tile) and `bias` to operand `output`, the result.
 KernelInfo buildWinogradOutputKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
-                                     const ConvOperands &operands, const Epilogue &epilogue = nullptr);
+                                     const ConvOperands &operands, const Epilogue &epilogue = nullptr,
+                                     int64_t images = 0);
+
+/// All of it for a batch, image by image in the scratch of a worker: nothing but the images themselves goes to memory.
+/// `input` is the image and `weights` U; a unit is an image. Calls kernels whose
+/// symbols begin with `symbol`.
+KernelInfo buildWinogradBatchKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
+                                    const ConvTile &tile, const ConvOperands &operands, const Epilogue &epilogue);
+/// Images that it takes at a time.
+int64_t winogradBatchImages(const ConvProblem &problem);
 
 } // namespace cnn::cpu

@@ -59,6 +59,7 @@ private:
   FailureOr<TensorRef> batchNorm(BatchNormOp norm) const;
   TensorRef softmax(int64_t axis) const;
   TensorRef winograd(WinogradConv2dOp conv) const;
+  TensorRef winogradWeights() const;
 
   Operation *op;
   ArrayRef<Bounded> operands;
@@ -194,6 +195,23 @@ TensorRef Rules::softmax(int64_t axis) const {
   return share(std::move(result));
 }
 
+/// The weights' errors and roundings go through |G| as the weights do through G.
+TensorRef Rules::winogradWeights() const {
+  using namespace cnn::winograd;
+  constexpr double kTransformRoundings = 8;
+  int64_t kernels = value->shape[2] * value->shape[3];
+  return each([&](int64_t i) {
+    int64_t p = i / kernels / kTile, q = i / kernels % kTile, kernel = i % kernels;
+    double sum = kSmallestNormal;
+    for (int64_t tap = 0; tap < kKernel * kKernel; ++tap) {
+      int64_t at = kernel * kKernel * kKernel + tap;
+      double wrong = kTransformRoundings * epsilon * (x(0, at) + error(0, at)) + error(0, at);
+      sum += std::fabs(G[p][tap / kKernel]) * std::fabs(G[q][tap % kKernel]) * wrong;
+    }
+    return sum;
+  });
+}
+
 TensorRef Rules::winograd(WinogradConv2dOp conv) const {
   using namespace cnn::winograd;
   const Tensor &input = *operands[0].value, &u = *operands[1].value;
@@ -307,6 +325,7 @@ FailureOr<TensorRef> Rules::bound() {
         return sumOfProducts(double(elementCount(ArrayRef(operands[1].value->shape).drop_front())));
       })
       .Case([&](WinogradConv2dOp conv) -> Result { return winograd(conv); })
+      .Case([&](WinogradWeightsOp) -> Result { return winogradWeights(); })
       .Case([&](Conv2dTransposeOp) {
         const Shape &weight = operands[1].value->shape;
         return sumOfProducts(double(weight[0] * weight[2] * weight[3]));

@@ -1,6 +1,7 @@
 // Gradients by weights of random shapes against plain loops in double precision, on every instruction set of this
 // machine, with both layouts of the result; and the same bits however the work is cut.
 #include "codegen/cpu/WeightGradKernel.h"
+#include "codegen/cpu/WinogradWeightGrad.h"
 #include "test/unit/codegen/cpu/ConvCase.h"
 
 #include <gtest/gtest.h>
@@ -63,7 +64,8 @@ struct Case {
     return ((((k / kBlock) * blocks + c / inner) * taps() + tap) * inner + c % inner) * kBlock + k % kBlock;
   }
 
-  void expectResult(const Floats &rows, const Floats &packed) const {
+  /// `error` is relative to the sum of the products' magnitudes.
+  void expectResult(const Floats &rows, const Floats &packed, double error) const {
     const ConvProblem &p = problem;
     std::vector<bool> isElement(packedSize(), false);
     for (int64_t k = 0; k < p.outputs; ++k)
@@ -80,7 +82,7 @@ struct Case {
                   sum += product;
                   magnitude += std::abs(product);
                 }
-            double bound = 6e-8 * double(batch * p.outHeight * p.outWidth + 10) * magnitude;
+            double bound = error * magnitude;
             int64_t tap = ky * p.kernelWidth + kx;
             float actual = rows[(k * p.channels + c) * taps() + tap], other = packed[packedAt(k, c, tap)];
             isElement[packedAt(k, c, tap)] = true;
@@ -105,7 +107,39 @@ protected:
     Floats rows, packed;
   };
 
-  /// The gradient, the units of the kernels in three calls, the last ones first.
+  /// Calls a kernel for its units in three pieces, the last one first.
+  static void call(const KernelJit &jit, const KernelInfo &info, int64_t batch, const std::vector<char *> &buffers,
+                   const std::vector<int64_t> &strides) {
+    EXPECT_EQ(0, info.unitsPerImage);
+    Floats scratch(std::max<int64_t>(info.scratchBytes / 4, 1), NAN);
+    int64_t first = info.fixedUnits / 3, second = info.fixedUnits * 2 / 3;
+    KernelFunction kernel = jit.lookup(info.symbol);
+    for (auto [begin, end] : {std::pair{second, info.fixedUnits}, {first, second}, {int64_t(0), first}})
+      kernel(buffers.data(), strides.data(), batch, begin, end, scratch.bytes());
+  }
+
+  Result runWinograd(const Case &data) {
+    const ConvProblem &p = data.problem;
+    KernelInfo sum, transform, rows, packed;
+    KernelJit jit(GetParam(), [&](KernelBuilder &b) {
+      sum = buildWinogradWeightGradSumKernel(b, "sum", p);
+      transform = buildWinogradWeightGradTransformKernel(b, "transform", p);
+      rows = buildWeightGradFinishKernel(b, "rows", p, /*packed=*/false, /*slices=*/1);
+      packed = buildWeightGradFinishKernel(b, "packed", p, /*packed=*/true, /*slices=*/1);
+    });
+    WinogradWeightGradSizes sizes = winogradWeightGradSizes(p);
+    Floats input = data.input(), gradient = data.gradient(), products(sizes.productBytes / 4, NAN),
+           transformed(sizes.transformBytes / 4, NAN);
+    Result result{Floats(p.outputs * p.channels * data.taps(), NAN), Floats(data.packedSize(), NAN)};
+    call(jit, sum, data.batch, {input.bytes(), gradient.bytes(), products.bytes()},
+         {input.size() / data.batch * 4, gradient.size() / data.batch * 4, 0});
+    call(jit, transform, data.batch, {products.bytes(), transformed.bytes()}, {0, 0});
+    call(jit, rows, data.batch, {transformed.bytes(), result.rows.bytes()}, {0, 0});
+    call(jit, packed, data.batch, {transformed.bytes(), result.packed.bytes()}, {0, 0});
+    return result;
+  }
+
+  /// The gradient by the direct method.
   Result run(const Case &data, const WeightGradPlan &plan) {
     const ConvProblem &p = data.problem;
     KernelInfo sum, rows, packed;
@@ -116,17 +150,10 @@ protected:
     });
     Floats input = data.input(), gradient = data.gradient(), scratch(weightGradScratchBytes(p) / 4, NAN);
     Result result{Floats(p.outputs * p.channels * data.taps(), NAN), Floats(data.packedSize(), NAN)};
-    auto call = [&](const KernelInfo &info, const std::vector<char *> &buffers, const std::vector<int64_t> &strides) {
-      EXPECT_EQ(0, info.unitsPerImage);
-      int64_t first = info.fixedUnits / 3, second = info.fixedUnits * 2 / 3;
-      KernelFunction kernel = jit.lookup(info.symbol);
-      for (auto [begin, end] : {std::pair{second, info.fixedUnits}, {first, second}, {int64_t(0), first}})
-        kernel(buffers.data(), strides.data(), data.batch, begin, end, nullptr);
-    };
-    call(sum, {input.bytes(), gradient.bytes(), scratch.bytes()},
+    call(jit, sum, data.batch, {input.bytes(), gradient.bytes(), scratch.bytes()},
          {input.size() / data.batch * 4, gradient.size() / data.batch * 4, 0});
-    call(rows, {scratch.bytes(), result.rows.bytes()}, {0, 0});
-    call(packed, {scratch.bytes(), result.packed.bytes()}, {0, 0});
+    call(jit, rows, data.batch, {scratch.bytes(), result.rows.bytes()}, {0, 0});
+    call(jit, packed, data.batch, {scratch.bytes(), result.packed.bytes()}, {0, 0});
     return result;
   }
 };
@@ -141,7 +168,25 @@ TEST_P(WeightGradTest, RandomShapes) {
     Case data(p, 1 + seed % 3 * 4, random);
     SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(data.batch) + ": " + p.str());
     Result result = run(data, planWeightGrad(p, GetParam()));
-    data.expectResult(result.rows, result.packed);
+    data.expectResult(result.rows, result.packed, 6e-8 * double(data.batch * p.outHeight * p.outWidth + 10));
+    if (HasFatalFailure())
+      return;
+  }
+}
+
+TEST_P(WeightGradTest, WinogradOfRandomShapes) {
+  for (unsigned seed = 1; seed <= 8; ++seed) {
+    std::mt19937 random(seed);
+    auto pick = [&](int64_t from, int64_t to) { return std::uniform_int_distribution<int64_t>(from, to)(random); };
+    ConvProblem p{.channels = pick(5, 50), .height = pick(3, 20), .width = pick(3, 20), .outputs = pick(1, 150)};
+    p.kernelHeight = p.kernelWidth = 3;
+    p.padTop = pick(0, 2), p.padLeft = pick(0, 2);
+    p.outHeight = p.height + p.padTop + pick(0, 2) - 2, p.outWidth = p.width + p.padLeft + pick(0, 2) - 2;
+    Case data(p, pick(1, 20), random);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(data.batch) + ": " + p.str());
+    Result result = runWinograd(data);
+    // The transforms' rounding errors come on top of those of the sums.
+    data.expectResult(result.rows, result.packed, 6e-8 * double(data.batch * p.outHeight * p.outWidth + 100));
     if (HasFatalFailure())
       return;
   }
