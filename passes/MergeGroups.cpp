@@ -112,6 +112,9 @@ bool reduceAlike(Operation *op, GroupOp late) {
   auto early = dyn_cast<GroupOp>(op);
   if (!early || !isReductionGroup(early))
     return false;
+  // A pass over memory cannot begin with what another one ends with.
+  if (llvm::is_contained(early->getUsers(), late))
+    return false;
   auto a = cast<ReduceOp>(early.getAnchor()), b = cast<ReduceOp>(late.getAnchor());
   return a.getDims() == b.getDims() && fullShape(early) == fullShape(late);
 }
