@@ -79,5 +79,6 @@ inline constexpr llvm::StringLiteral kInputAttr = "cnn.input", kOutputAttr = "cn
                                      kHyperAttr = "cnn.hyper", kClassesAttr = "cnn.classes";
 /// Names of the functions: the network as written, a training step (or an evaluation, which has the form of one) as
 /// written, what depends on state alone, the rest.
-inline constexpr llvm::StringLiteral kInferFunction = "infer", kStepFunction = "step", kPrepareFunction = "prepare", kRunFunction = "run";
+inline constexpr llvm::StringLiteral kInferFunction = "infer", kStepFunction = "step", kPrepareFunction = "prepare",
+                                     kRunFunction = "run";
 } // namespace cnn

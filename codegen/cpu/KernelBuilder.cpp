@@ -39,9 +39,7 @@ void KernelBuilder::kernel(StringRef symbol, int operands, llvm::function_ref<vo
 
 Value KernelBuilder::imageStride(int index) { return load(i64(), strides_, 8 * index, 8); }
 
-Value KernelBuilder::imageOf(int index, Value image) {
-  return offset(buffers_[index], mul(image, imageStride(index)));
-}
+Value KernelBuilder::imageOf(int index, Value image) { return offset(buffers_[index], mul(image, imageStride(index))); }
 
 void KernelBuilder::forUnits(llvm::function_ref<void(Value)> body) { forLoop(begin_, end_, 1, body); }
 

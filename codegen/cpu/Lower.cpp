@@ -47,8 +47,8 @@ public:
     program.name = options.name.empty() ? identifier(module.getName().value_or("network")) : options.name;
     program.workspaceBytes = plannedBytes("cnn.workspace_bytes");
     program.fixedBytes = plannedBytes("cnn.fixed_bytes");
-    if (failed(lowerInputs()) || failed(lowerHyper()) || failed(lowerState()) || failed(lowerPacked()) || failed(lowerGroups()) || failed(lowerOutputs()) ||
-        failed(lowerKernels()))
+    if (failed(lowerInputs()) || failed(lowerHyper()) || failed(lowerState()) || failed(lowerPacked()) ||
+        failed(lowerGroups()) || failed(lowerOutputs()) || failed(lowerKernels()))
       return failure();
     return std::move(program);
   }
@@ -267,9 +267,8 @@ private:
     if (!placements || placements.size() < results)
       return group.emitError() << "has no memory plan";
     for (auto [index, result] : llvm::enumerate(group.getResults())) {
-      FailureOr<Operand> place =
-          operandOf(group, cast<PlacementAttr>(placements[index]), cast<RankedTensorType>(result.getType()),
-                    isPerImage(result));
+      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[index]),
+                                           cast<RankedTensorType>(result.getType()), isPerImage(result));
       if (failed(place))
         return failure();
       places[result] = *place;
@@ -278,7 +277,8 @@ private:
     if (group.getElided())
       return success();
     if (placements.size() > results) {
-      FailureOr<Operand> place = operandOf(group, cast<PlacementAttr>(placements[results]), RankedTensorType(), /*isBatched=*/true);
+      FailureOr<Operand> place =
+          operandOf(group, cast<PlacementAttr>(placements[results]), RankedTensorType(), /*isBatched=*/true);
       if (failed(place))
         return failure();
       lowered.scratch = *place;
@@ -320,8 +320,7 @@ private:
       if (failed(info))
         return failure();
       auto place = places.find(value);
-      if (place == places.end() || place->second.segment != Segment::Output ||
-          place->second.offset != number)
+      if (place == places.end() || place->second.segment != Segment::Output || place->second.offset != number)
         return run.emitError() << "output '" << info->name << "' is not planned to lie where the caller wants it";
       program.outputs.push_back(*std::move(info));
     }

@@ -408,7 +408,7 @@ Cflags: -I${includedir}
 Libs: -L${libdir} -l@NAME@
 Libs.private: -pthread
 )",
-              {{"NAME", program.name}, {"ABI", std::to_string(CNN_ABI_VERSION)}});
+                {{"NAME", program.name}, {"ABI", std::to_string(CNN_ABI_VERSION)}});
 }
 
 std::string cnn::cmakeText(const Program &program) {
@@ -426,7 +426,7 @@ set_target_properties(@NAME@::static PROPERTIES IMPORTED_LOCATION "${CMAKE_CURRE
 set_target_properties(@NAME@::shared PROPERTIES IMPORTED_LOCATION "${CMAKE_CURRENT_LIST_DIR}/lib@NAME@.so"
   IMPORTED_SONAME lib@NAME@.so)
 )",
-              {{"NAME", program.name}});
+                {{"NAME", program.name}});
 }
 
 std::string cnn::smokeTestText(const Program &program, const PackageFacts &facts) {
@@ -446,15 +446,16 @@ std::string cnn::smokeTestText(const Program &program, const PackageFacts &facts
                    : fmt::format("  check({}_run(session, batch, &inputs, &{}));\n", program.name, outputs);
   if (isStep)
     state = fmt::format("  state = aligned({}_STATE_BYTES);\n  session_options.state = state;\n", upper);
-  return fillIn(kSmokeTest, {{"NAME", program.name},
-                           {"UPPER", upper},
-                           {"ARGUMENT", separate ? " " + program.name + ".weights" : ""},
-                           {"BATCH1", std::to_string(std::max<int64_t>(program.batch, 1))},
-                           {"DECLARE", isStep ? fmt::format("  {}_hyper hyper;\n  void *state;\n", program.name) : ""},
-                           {"NO_STATE", isStep ? ", NULL" : ""},
-                           {"STATE", state},
-                           {"RUNS", runs},
-                           {"ALLOCATE", smokeTensors(program, splitInputs(program).first, {"inputs"}) +
-                                            smokeTensors(program, program.outputs, {"first", "second"})},
-                           {"COMPARE", compare}});
+  return fillIn(kSmokeTest,
+                {{"NAME", program.name},
+                 {"UPPER", upper},
+                 {"ARGUMENT", separate ? " " + program.name + ".weights" : ""},
+                 {"BATCH1", std::to_string(std::max<int64_t>(program.batch, 1))},
+                 {"DECLARE", isStep ? fmt::format("  {}_hyper hyper;\n  void *state;\n", program.name) : ""},
+                 {"NO_STATE", isStep ? ", NULL" : ""},
+                 {"STATE", state},
+                 {"RUNS", runs},
+                 {"ALLOCATE", smokeTensors(program, splitInputs(program).first, {"inputs"}) +
+                                  smokeTensors(program, program.outputs, {"first", "second"})},
+                 {"COMPARE", compare}});
 }

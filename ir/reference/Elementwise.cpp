@@ -14,9 +14,7 @@ namespace cnn::reference {
 static double larger(double x, double y) { return x > y || std::isnan(x) ? x : y; }
 static double smaller(double x, double y) { return x < y || std::isnan(x) ? x : y; }
 
-static double softplus(double x) {
-  return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
-}
+static double softplus(double x) { return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
 
 template <typename Fn> static Tensor map(const Application &at, Fn fn) {
   Tensor result(at.shape);

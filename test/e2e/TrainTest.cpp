@@ -55,8 +55,8 @@ protected:
 };
 
 TEST_F(Train, AKillAtAnyMomentLeavesACheckpointThatLoads) {
-  const std::vector<std::string> arguments = {"--output", "w.safetensors", "--checkpoint", "c", "--resume",
-                                              "--every",  "1",             "--epochs",     "60"};
+  const std::vector<std::string> arguments = {
+      "--output", "w.safetensors", "--checkpoint", "c", "--resume", "--every", "1", "--epochs", "60"};
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937 random(seed);

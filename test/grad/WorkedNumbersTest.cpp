@@ -38,9 +38,8 @@ TEST(WorkedNumbers, ASigmoidNeuronOfTwoInputs) {
 }
 
 TEST(WorkedNumbers, ConvolutionAsAMatrixProduct) {
-  Differentiated f({{{1, 8}}, {{8, 2}}}, [](TensorBuilder &b, ValueRange v) {
-    return upstream(b, b.matmul(v[0], v[1]), {1, -0.5});
-  });
+  Differentiated f({{{1, 8}}, {{8, 2}}},
+                   [](TensorBuilder &b, ValueRange v) { return upstream(b, b.matmul(v[0], v[1]), {1, -0.5}); });
   Tensor row({1, 8}, {0.5, 0.5, 0.5, 1, 0, 0, 1, 0});
   Tensor matrix({8, 2}, {-1, 1, 1, 0, 1, 1, 1, -2, -1, -1, -1, 0, 1, 0, -1, -2});
   // The product is [2.5, -1].
