@@ -2,6 +2,7 @@
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
+#include "tools/cnnc/training/SavedState.h"
 
 #include "runtime/host/Json.h"
 #include "runtime/host/Labels.h"
@@ -171,6 +172,10 @@ int runCommand(ArrayRef<std::string> arguments) {
     if (!read)
       return fail(read.error().message);
     labels = std::move(*read);
+  } else if (!options.weights.file.empty()) {
+    // Those that training kept with the weights; a file that is none is the weights' error below.
+    if (auto kept = classNamesOf(options.weights.file))
+      labels = std::move(*kept);
   }
   auto inputs = readInputs(options.inputs, inputPorts);
   if (!inputs)
@@ -193,6 +198,9 @@ int runCommand(ArrayRef<std::string> arguments) {
 
   std::vector<std::vector<Prediction>> predictions;
   if (isScores(outputs->front())) {
+    // Names kept with weights of several networks may be another one's.
+    if (options.labels.empty() && static_cast<int64_t>(labels.size()) != outputs->front().shape[1])
+      labels.clear();
     if (!labels.empty() && static_cast<int64_t>(labels.size()) != outputs->front().shape[1])
       return fail(fmt::format("{} has {} labels, but the network has {} classes", options.labels, labels.size(),
                               outputs->front().shape[1]));

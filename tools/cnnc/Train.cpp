@@ -1,6 +1,8 @@
 // `cnnc train`: a train block over a data set, to a weights file.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Table.h"
+#include "tools/cnnc/training/ClassWeights.h"
+#include "tools/cnnc/training/FindRate.h"
 #include "tools/cnnc/training/TrainingRun.h"
 
 #include "runtime/host/Cpus.h"
@@ -23,7 +25,7 @@ extern "C" void askToStop(int signal) {
 }
 
 struct TrainOptions {
-  std::string net, output, curves, validation;
+  std::string net, output, curves, validation, classWeights, sweep;
   DataOptions data;
   TargetOptions target;
   RunOptions run;
@@ -56,6 +58,11 @@ struct TrainOptions {
     line.flag("keep-best", run.keepBest, "write the weights of the best epoch instead of the last one");
     line.text("history", "PATH", run.historyPath, "a record an epoch to PATH.jsonl and PATH.csv (DIR/history)");
     line.text("curves", "FILE", curves, "draw the history as .png or .svg");
+    line.text("statistics", "FILE", run.statisticsPath,
+              "figures of activations, weights and gradients after each epoch, printed and as .csv");
+    line.text("class-weights", "HOW", classWeights,
+              "balanced, or a number a class: how often samples of each class come");
+    line.text("find-rate", "FILE", sweep, "train nothing: sweep the learning rate and draw the loss to .png or .svg");
     line.flag("quiet", quiet, "no progress");
     line.flag("json", json, "print a line of JSON an epoch");
   }
@@ -141,6 +148,28 @@ void printEpoch(const TrainOptions &options, const host::HistoryRecord &record) 
   llvm::outs().flush();
 }
 
+/// `--find-rate`: the curve, its numbers beside it, and the rate to begin with.
+int sweepRates(const TrainOptions &options, const TrainingProgram &program, const StepModule &step,
+               const StepModule *augment, const host::Dataset &data) {
+  auto finder = findRate(program, step, augment, data, options.run, {});
+  if (!finder)
+    return fail(finder.error().message);
+  std::string table = llvm::StringRef(options.sweep).drop_back(4).str() + ".csv";
+  auto drawn = host::writePlot(options.sweep, finder->figure());
+  auto written = drawn ? finder->writeCsv(table) : host::Result<void>();
+  if (!drawn || !written)
+    return fail(!drawn ? drawn.error().message : written.error().message);
+  auto rate = finder->suggestion();
+  if (!rate)
+    return fail(rate.error().message);
+  if (options.json)
+    llvm::outs() << fmt::format("{{\"learning_rate\": {}, \"steps\": {}}}\n", *rate, finder->points().size());
+  else
+    llvm::outs() << fmt::format("learning rate {:.2g}: where the loss falls most steeply over {} steps, see {}\n",
+                                *rate, finder->points().size(), options.sweep);
+  return 0;
+}
+
 } // namespace
 
 int trainCommand(ArrayRef<std::string> arguments) {
@@ -151,15 +180,17 @@ int trainCommand(ArrayRef<std::string> arguments) {
     return *code;
   if (std::string problem = options.data.problem(); !problem.empty())
     return line.misuse(problem);
-  if (options.output.empty())
-    return line.misuse("'--output' is missing: the file for the weights");
+  if (options.output.empty() == options.sweep.empty())
+    return line.misuse(options.output.empty() ? "'--output' is missing: the file for the weights"
+                                              : "'--find-rate' trains nothing: leave out --output");
   if (options.run.resume && options.run.checkpointFolder.empty())
     return line.misuse("'--resume' needs --checkpoint DIR");
   if (options.run.every && options.run.checkpointFolder.empty())
     return line.misuse("'--every' needs --checkpoint DIR");
-  if (!options.curves.empty() && !StringRef(options.curves).ends_with_insensitive(".png") &&
-      !StringRef(options.curves).ends_with_insensitive(".svg"))
-    return line.misuse("'--curves' is '" + options.curves + "': a name ending in .png or .svg is expected");
+  for (const auto &[name, path] : {std::pair("--curves", options.curves), std::pair("--find-rate", options.sweep)})
+    if (!path.empty() && !StringRef(path).ends_with_insensitive(".png") &&
+        !StringRef(path).ends_with_insensitive(".svg"))
+      return line.misuse(llvm::Twine("'") + name + "' is '" + path + "': a name ending in .png or .svg is expected");
   std::vector<std::pair<std::string, double>> settings;
   std::string validationPath;
   if (std::string problem = collectSettings(options, settings, validationPath); !problem.empty())
@@ -173,7 +204,8 @@ int trainCommand(ArrayRef<std::string> arguments) {
   options.run.toolVersion = CNN_VERSION;
   if (options.run.historyPath.empty() && !options.run.checkpointFolder.empty())
     options.run.historyPath = options.run.checkpointFolder + "/history";
-  for (const std::string &path : {options.output, options.curves, options.run.historyPath})
+  for (const std::string &path :
+       {options.output, options.curves, options.sweep, options.run.statisticsPath, options.run.historyPath})
     if (!path.empty() && path != options.run.checkpointFolder + "/history")
       if (auto good = checkOutputPath(path); !good)
         return fail(good.error().message);
@@ -195,6 +227,13 @@ int trainCommand(ArrayRef<std::string> arguments) {
   if (data->validation)
     reportSkipped(*data->validation);
 
+  if (!options.classWeights.empty()) {
+    auto weighted = weightClasses(data->train, options.classWeights, options.run.settings.seed);
+    if (!weighted)
+      return fail(weighted.error().message);
+    data->train = std::move(*weighted);
+  }
+
   std::unique_ptr<StepModule> step, evaluate, augment;
   auto prepare = [&](OwningOpRef<ModuleOp> &module, std::unique_ptr<StepModule> &into) -> host::Result<void> {
     auto made = StepModule::create(*module, *choice, options.target.exact);
@@ -205,12 +244,22 @@ int trainCommand(ArrayRef<std::string> arguments) {
   };
   if (auto done = prepare(program.step, step); !done)
     return fail(done.error().message);
-  if (data->validation)
-    if (auto done = prepare(program.evaluate, evaluate); !done)
-      return fail(done.error().message);
   if (program.augment)
     if (auto done = prepare(program.augment, augment); !done)
       return fail(done.error().message);
+  if (!options.sweep.empty())
+    return sweepRates(options, program, *step, augment.get(), data->train);
+  if (data->validation)
+    if (auto done = prepare(program.evaluate, evaluate); !done)
+      return fail(done.error().message);
+  std::unique_ptr<LayerStatistics> statistics;
+  if (!options.run.statisticsPath.empty()) {
+    auto made = LayerStatistics::create(program, augment.get(), *choice, options.target.exact, options.run.threads);
+    if (!made)
+      return fail(made.error().message);
+    statistics = std::move(*made);
+    options.run.statistics = statistics.get();
+  }
   auto run = TrainingRun::create(program, *step, evaluate.get(), augment.get(), *data, options.run);
   if (!run)
     return fail(run.error().message);
@@ -219,7 +268,11 @@ int trainCommand(ArrayRef<std::string> arguments) {
   std::signal(SIGINT, askToStop);
   std::signal(SIGTERM, askToStop);
   host::Progress progress(host::standardErrorProgress(), !options.quiet);
-  auto end = (*run)->run(progress, stopAsked, [&](const host::HistoryRecord &record) { printEpoch(options, record); });
+  auto end = (*run)->run(progress, stopAsked, [&](const host::HistoryRecord &record) {
+    printEpoch(options, record);
+    if (statistics)
+      people(options) << "\n" << host::statisticsTable((*run)->statistics()) << "\n";
+  });
   progress.finish();
   if (!end)
     return fail(end.error().message);

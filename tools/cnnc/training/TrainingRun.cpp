@@ -370,6 +370,8 @@ Result<void> TrainingRun::endEpoch(const Batch &batch, double seconds, double wa
       if (auto saved = folder->saveBest(allTensors(*best), info()); !saved)
         return saved.error();
   }
+  if (auto saved = saveStatistics(batch); !saved)
+    return saved.error();
   // The history first: what follows a checkpoint is dropped when the run is resumed from it, never missed.
   if (historyFile) {
     if (auto appended = historyFile->append(record); !appended)
@@ -381,6 +383,19 @@ Result<void> TrainingRun::endEpoch(const Batch &batch, double seconds, double wa
   progress.finish();
   observer(record);
   return {};
+}
+
+Result<void> TrainingRun::saveStatistics(const Batch &batch) {
+  if (!options.statistics)
+    return {};
+  auto measured = options.statistics->measure(*state, batch, options.settings.seed);
+  if (!measured)
+    return measured.error();
+  layerFigures = std::move(*measured);
+  if (statisticsText.empty())
+    statisticsText = host::statisticsCsvHeader();
+  statisticsText += host::statisticsCsv(layerFigures, batch.epoch + 1, updates);
+  return host::writeFile(options.statisticsPath, std::string_view(statisticsText));
 }
 
 Result<RunEnd> TrainingRun::run(host::Progress &progress, const std::atomic<bool> &stop, EpochObserver observer) {

@@ -8,6 +8,7 @@
 #include "runtime/host/training/Progress.h"
 #include "runtime/host/training/Schedules.h"
 #include "tools/cnnc/training/Evaluator.h"
+#include "tools/cnnc/training/LayerStatistics.h"
 #include "tools/cnnc/training/SavedState.h"
 #include "tools/cnnc/training/TrainingSetup.h"
 
@@ -33,6 +34,9 @@ struct RunOptions {
   bool keepBest = false;
   std::string weights;     ///< A file to begin with.
   std::string historyPath; ///< PATH.jsonl and PATH.csv; empty: none.
+  /// Figures of each layer after each epoch, as a table for people and to a CSV file; null: none.
+  LayerStatistics *statistics = nullptr;
+  std::string statisticsPath;
   /// Rates that replace the block's, by name ("" for the only one).
   std::vector<std::pair<std::string, double>> rates;
   std::string toolVersion;
@@ -66,6 +70,8 @@ public:
   };
   Memory memory() const;
   std::vector<std::string> notes; ///< For the user, before the run.
+  /// Of the last epoch, where they were asked for.
+  const std::vector<host::LayerStatistics> &statistics() const { return layerFigures; }
 
 private:
   TrainingRun(const TrainingProgram &program, const StepModule &stepModule, const StepModule *augment,
@@ -83,6 +89,7 @@ private:
                               EpochObserver observer);
   host::CheckpointInfo info() const;
   host::Result<void> saveCheckpoint();
+  host::Result<void> saveStatistics(const host::Batch &batch);
   double watched(const host::HistoryRecord &record, std::string_view name) const;
 
   const TrainingProgram &program;
@@ -110,6 +117,8 @@ private:
   std::optional<host::CheckpointFolder> folder;
   std::optional<host::History> historyFile;
   std::vector<host::HistoryRecord> history;
+  std::vector<host::LayerStatistics> layerFigures;
+  std::string statisticsText;
 
   int64_t epochSteps = 1, updates = 0, firstUpdate = 0, savedAt = -1;
   bool shouldStop = false;
