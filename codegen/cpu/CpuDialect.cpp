@@ -346,11 +346,15 @@ static std::string whyNotWeightGrad(GroupOp group) {
   for (Type type : {op.getInput().getType(), op.getGradient().getType(), op.getResult().getType()})
     if (!getElementTypeOrSelf(type).isF32())
       return "the gradient is not of f32";
-  if (op.getGroups() != 1)
-    return "the convolution has groups";
+  int64_t groups = op.getGroups();
+  if (groups != 1 && (groups != cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) ||
+                      groups != cast<RankedTensorType>(op.getGradient().getType()).getDimSize(1)))
+    return "the convolution has groups and is not depthwise";
   bool planar = !getLayout(op.getInput().getType());
   if (!isChannelBlocked(op.getGradient().getType()) || (!planar && !isChannelBlocked(op.getInput().getType())))
     return "an operand is not in blocks of channels";
+  if (planar && groups > 1)
+    return "the input of a depthwise convolution is row-major";
   if (planar && cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) > kPlanarChannels)
     return "a row-major input has too many channels";
   return getLayout(op.getResult().getType()) ? "the result is not row-major" : "";
@@ -437,7 +441,7 @@ bool isComputedBy(GroupOp group, KernelKind kind, Algorithm algorithm) {
     return false;
   ConvProblem problem = problemOf(group);
   return problem.kernelHeight == 3 && problem.kernelWidth == 3 && problem.strideY == 1 && problem.strideX == 1 &&
-         problem.dilationY == 1 && problem.dilationX == 1 && !problem.planarInput;
+         problem.dilationY == 1 && problem.dilationX == 1 && !problem.planarInput && problem.groups == 1;
 }
 
 } // namespace cnn::cpu

@@ -152,7 +152,10 @@ Plan planOf(GroupOp group, bool exact) {
     return fits ? Plan::ConvTranspose : Plan::RowMajor;
   }
   if (auto gradient = dyn_cast<Conv2dWeightGradOp>(anchor)) {
-    bool fits = gradient.getGroups() == 1 && operandOf(group, gradient.getInput()) &&
+    int64_t groups = gradient.getGroups();
+    bool isDepthwise = groups == tensorOf(gradient.getInput()).getDimSize(1) &&
+                       groups == tensorOf(gradient.getGradient()).getDimSize(1);
+    bool fits = (groups == 1 || isDepthwise) && operandOf(group, gradient.getInput()) &&
                 operandOf(group, gradient.getGradient()) && isImage(gradient.getInput().getType()) &&
                 isImage(gradient.getGradient().getType()) &&
                 llvm::hasSingleElement(group.getBlock().without_terminator());
@@ -218,7 +221,7 @@ public:
     if (plan == Plan::WeightGrad) {
       // The result is row-major, as state is; a first layer reads the images as they come.
       auto gradient = cast<Conv2dWeightGradOp>(group.getAnchor());
-      bool planar = tensorOf(gradient.getInput()).getDimSize(1) <= kPlanarChannels;
+      bool planar = gradient.getGroups() == 1 && tensorOf(gradient.getInput()).getDimSize(1) <= kPlanarChannels;
       for (BlockArgument argument : group.getBlock().getArguments())
         layouts.operands.push_back(planar && argument == gradient.getInput() ? LayoutAttr() : blocked);
       layouts.results = {LayoutAttr()};

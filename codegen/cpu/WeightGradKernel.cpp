@@ -24,6 +24,8 @@ constexpr int64_t kRegion = 4;
 
 /// Sizes that follow from the shapes alone.
 struct Shape {
+  bool isDepthwise;
+  int64_t channels; ///< Input channels of a kernel.
   int64_t taps, inputBlocks, outputBlocks;
   int64_t innerChannels;    ///< Input channels that lie side by side.
   int64_t outputBlockBytes; ///< Of P: one block of outputs.
@@ -31,11 +33,16 @@ struct Shape {
   int64_t slices;
 
   explicit Shape(const ConvProblem &p)
-      : taps(p.kernelHeight * p.kernelWidth), inputBlocks(p.planarInput ? 1 : divideCeil(p.channels, kBlock)),
-        outputBlocks(divideCeil(p.outputs, kBlock)), innerChannels(p.planarInput ? p.channels : kBlock),
-        outputBlockBytes(inputBlocks * innerChannels * taps * kBlockBytes), sliceBytes(outputBlocks * outputBlockBytes),
-        slices(std::clamp<int64_t>(2 * kSlices / (divideCeil(inputBlocks, kRegion) * divideCeil(outputBlocks, kRegion)),
-                                   1, kSlices)) {}
+      : isDepthwise(p.groups > 1), channels(isDepthwise ? 1 : p.channels), taps(p.kernelHeight * p.kernelWidth),
+        inputBlocks(p.planarInput || isDepthwise ? 1 : divideCeil(p.channels, kBlock)),
+        outputBlocks(divideCeil(p.outputs, kBlock)), innerChannels(p.planarInput || isDepthwise ? channels : kBlock),
+        outputBlockBytes(inputBlocks * innerChannels * taps * kBlockBytes),
+        sliceBytes(outputBlocks * outputBlockBytes) {
+    int64_t regions = divideCeil(inputBlocks, kRegion) * divideCeil(outputBlocks, isDepthwise ? 1 : kRegion);
+    slices = std::clamp<int64_t>(2 * kSlices / regions, 1, kSlices);
+  }
+  /// Whether a register tile is of taps instead of channels of one tap.
+  bool hasTapTiles(const ConvProblem &p) const { return p.planarInput || isDepthwise; }
 };
 
 /// A range of output positions for which the same taps of an axis lie inside the image.
@@ -66,7 +73,7 @@ public:
   SumBuilder(KernelBuilder &b, const ConvProblem &problem, const WeightGradPlan &plan)
       : b(b), p(problem), plan(plan), shape(problem), parts(cutEvenly(shape.outputBlocks, plan.blocks)) {
     // The pixels of a convolution of one tap on every pixel are one row.
-    if (!p.planarInput && p.isPointwise()) {
+    if (!shape.hasTapTiles(p) && p.isPointwise()) {
       p.width = p.outWidth = p.height * p.width;
       p.height = p.outHeight = 1;
     }
@@ -95,8 +102,8 @@ public:
           chunkEnd = b.min(b.add(image, plan.chunk), lastImage);
           b.forLoop(part, partEnd, 1, [&](Value part) {
             forBlocks(part, [&](Value block, int64_t blocks) {
-              if (p.planarInput)
-                planarTiles(block, blocks);
+              if (shape.hasTapTiles(p))
+                tapTiles(block, blocks);
               else
                 b.forLoop(inputBlock, inputEnd, 1, [&](Value inputBlock) { blockedTiles(inputBlock, block, blocks); });
             });
@@ -161,7 +168,7 @@ private:
     return {roundUp(shift), roundUp(b.add(shift, extent))};
   }
 
-  /// One pixel after the other: sums += broadcasts of the input's `displacements` times the gradient's blocks.
+  /// One pixel after the other: sums += the input at the rows' displacements times the gradient's blocks.
   llvm::SmallVector<Value> addPixels(Value from, Value to, Value input, Value gradient, int64_t blocks,
                                      llvm::ArrayRef<std::pair<size_t, int64_t>> rows, ValueRange sums) {
     return b.forLoop(from, to, 1, sums, [&](Value x, ValueRange carried) {
@@ -172,9 +179,9 @@ private:
       for (int64_t k = 0; k < blocks; ++k)
         vectors.push_back(b.loadBlock(values, k * p.outHeight * p.outWidth * kBlockBytes));
       for (auto [row, displacement] : rows) {
-        Value splat = b.loadSplat(pixel, displacement);
+        Value value = shape.isDepthwise ? b.loadBlock(pixel, displacement) : b.loadSplat(pixel, displacement);
         for (int64_t k = 0; k < blocks; ++k)
-          next[row * blocks + k] = b.fma(splat, vectors[k], next[row * blocks + k]);
+          next[row * blocks + k] = b.fma(value, vectors[k], next[row * blocks + k]);
       }
       return next;
     });
@@ -222,13 +229,13 @@ private:
     });
   }
 
-  void planarTiles(Value block, int64_t blocks) {
+  void tapTiles(Value block, int64_t blocks) {
     struct Row {
       int64_t channel, ky, kx;
     };
     llvm::SmallVector<Row> all;
     for (int64_t ky = 0; ky < p.kernelHeight; ++ky)
-      for (int64_t channel = 0; channel < p.channels; ++channel)
+      for (int64_t channel = 0; channel < shape.channels; ++channel)
         for (int64_t kx = 0; kx < p.kernelWidth; ++kx)
           all.push_back({channel, ky, kx});
     auto ySegments = segmentsOf(p.outHeight, p.height, p.kernelHeight, p.strideY, p.dilationY, p.padTop);
@@ -243,13 +250,15 @@ private:
           rowBytes.push_back(((row.channel * p.kernelHeight + row.ky) * p.kernelWidth + row.kx) * kBlockBytes);
         buildTile(sumsAt, blocks, rowBytes, [&](Value image, ValueRange start) {
           Value input = b.imageOf(0, image), gradient = gradientOf(image, block);
+          if (shape.isDepthwise)
+            input = b.offset(input, b.mul(block, p.height * p.width * kBlockBytes));
           llvm::SmallVector<Value> sums(start);
           for (const Segment &vertical : ySegments) {
             if (llvm::none_of(rows, [&](const Row &row) { return vertical.inside[row.ky]; }))
               continue;
             sums = b.forLoop(vertical.begin, vertical.end, 1, sums, [&](Value y, ValueRange carried) {
               llvm::SmallVector<Value> sums(carried);
-              Value line = b.offset(input, b.mul(y, p.strideY * p.width * 4));
+              Value line = b.offset(input, b.mul(y, p.strideY * p.width * pixelBytes));
               Value values = b.offset(gradient, b.mul(y, p.outWidth * kBlockBytes));
               for (const Segment &horizontal : xSegments) {
                 llvm::SmallVector<std::pair<size_t, int64_t>> active;
@@ -257,7 +266,7 @@ private:
                   if (vertical.inside[row.ky] && horizontal.inside[row.kx])
                     active.emplace_back(number, ((row.channel * p.height + row.ky * p.dilationY - p.padTop) * p.width +
                                                  row.kx * p.dilationX - p.padLeft) *
-                                                    4);
+                                                    pixelBytes);
                 if (!active.empty())
                   sums =
                       addPixels(b.index(horizontal.begin), b.index(horizontal.end), line, values, blocks, active, sums);
@@ -288,14 +297,14 @@ WeightGradPlan planWeightGrad(const ConvProblem &p, Isa isa) {
   // Sums, in blocks, that leave registers for the gradient and a broadcast input.
   int64_t room =
       info.registersPerBlock == 1 ? 24 : (info.registers - info.registersPerBlock - 2) / info.registersPerBlock;
-  plan.blocks = std::min<int64_t>(shape.outputBlocks, room >= 16 ? 2 : 1);
-  if (p.planarInput) {
+  plan.blocks = shape.isDepthwise ? 1 : std::min<int64_t>(shape.outputBlocks, room >= 16 ? 2 : 1);
+  if (shape.hasTapTiles(p)) {
     plan.rows = room / plan.blocks;
   } else {
     plan.rows = std::min<int64_t>(kBlock, llvm::bit_floor(static_cast<uint64_t>(room / plan.blocks)));
   }
   plan.regionInputs = std::min(kRegion, shape.inputBlocks);
-  plan.regionParts = divideCeil(std::min(kRegion, shape.outputBlocks), plan.blocks);
+  plan.regionParts = shape.isDepthwise ? 1 : divideCeil(std::min(kRegion, shape.outputBlocks), plan.blocks);
   int64_t imageBytes = plan.regionInputs * p.height * p.width * (p.planarInput ? p.channels * 4 : kBlockBytes) +
                        plan.regionParts * plan.blocks * p.outHeight * p.outWidth * kBlockBytes;
   plan.chunk = std::clamp<int64_t>(kChunkBytes / imageBytes, 1, 16);
@@ -318,7 +327,7 @@ KernelInfo buildWeightGradFinishKernel(KernelBuilder &b, llvm::StringRef symbol,
   const Shape shape(p);
   const int64_t sliceCount = slices.value_or(shape.slices);
   // Vectors of 16 outputs of one channel and tap; a unit is 16 of them of one block of outputs.
-  const int64_t stored = shape.inputBlocks * shape.innerChannels * shape.taps, columns = p.channels * shape.taps;
+  const int64_t stored = shape.inputBlocks * shape.innerChannels * shape.taps, columns = shape.channels * shape.taps;
   const int64_t units = divideCeil(packed ? stored : columns, kBlock);
   auto sumOf = [&](llvm::SmallVector<Value> addresses) {
     llvm::SmallVector<Value> sums;
@@ -340,7 +349,7 @@ KernelInfo buildWeightGradFinishKernel(KernelBuilder &b, llvm::StringRef symbol,
         b.forLoop(first, b.min(b.add(first, kBlock), stored), 1, [&](Value column) {
           Value sum = sumOf({b.offset(from, b.mul(column, kBlockBytes))}).front();
           sum = b.keepChannels(sum, block, p.outputs);
-          if (!p.planarInput && p.channels % kBlock) {
+          if (!shape.hasTapTiles(p) && p.channels % kBlock) {
             Value channel = b.add(b.mul(b.div(column, shape.taps * kBlock), kBlock), b.rem(column, kBlock));
             sum = b.select(b.lessThan(channel, b.index(p.channels)), sum, b.splat(0.0f));
           }
@@ -352,7 +361,7 @@ KernelInfo buildWeightGradFinishKernel(KernelBuilder &b, llvm::StringRef symbol,
       for (int64_t lane = 0; lane < kBlock; ++lane) {
         // Beyond the last column the last one is read and not stored.
         Value column = b.min(b.add(first, lane), columns - 1), at = column;
-        if (!p.planarInput) {
+        if (!shape.hasTapTiles(p)) {
           Value channel = b.div(column, shape.taps), tap = b.rem(column, shape.taps);
           at = b.add(b.mul(b.add(b.mul(b.div(channel, kBlock), shape.taps), tap), kBlock), b.rem(channel, kBlock));
         }

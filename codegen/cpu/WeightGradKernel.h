@@ -2,13 +2,13 @@
 //
 //   sum     each work unit takes one slice of the batch and some blocks of channels, and leaves in the scratch what
 //           its images contribute: P[slice][K/16][C/16][kh][kw][16c][16k], or P[slice][K/16][C][kh][kw][16k] for a
-//           planar input;
+//           planar input and, with C = 1, for a depthwise convolution;
 //   finish  adds the slices and stores the result: row-major, or packed as the weights of ConvKernel.h are.
 //
-// A register tile is some input channels of one tap (some taps of all channels, for a planar input) by some blocks of
-// outputs; per pixel of the gradient it takes one vector a block and one broadcast a channel. Taps outside the image
-// are left out. Each sum is added in one order (images of a slice, rows, columns; then slices), whatever the tile and
-// the threads; the number of slices depends on the shapes alone.
+// A register tile is some input channels of one tap (some taps of all channels, for a planar or depthwise input) by
+// some blocks of outputs; per pixel of the gradient it takes one vector a block and one broadcast a channel. Taps
+// outside the image are left out. Each sum is added in one order (images of a slice, rows, columns; then slices),
+// whatever the tile and the threads; the number of slices depends on the shapes alone.
 #pragma once
 
 #include "codegen/cpu/ConvTile.h"
@@ -26,7 +26,7 @@ struct WeightGradPlan {
   int64_t slices = 1;       ///< Of the batch.
 };
 
-/// Not for grouped convolutions.
+/// Without groups, or depthwise (as many groups as inputs and outputs).
 WeightGradPlan planWeightGrad(const ConvProblem &problem, Isa isa);
 
 /// Bytes of P, the same for every instruction set and batch.

@@ -82,24 +82,39 @@ llvm::SmallVector<Value> transformOutput(KernelBuilder &b, llvm::ArrayRef<Value>
   return results;
 }
 
-/// Applies `line` to the columns and then to the rows of a square of values, given and returned row by row.
+/// Applies `line` to the columns of a square of `size` x `size` values and then to the rows of what they became.
+/// Columns are loaded and rows are stored one by one, so that few values live at a time.
 template <typename Line>
-llvm::SmallVector<Value> transformSquare(llvm::ArrayRef<Value> values, int64_t size, Line line) {
+void transformSquare(KernelBuilder &b, int64_t size, llvm::function_ref<llvm::SmallVector<Value>(int64_t)> loadColumn,
+                     Line line, llvm::function_ref<void(int64_t, llvm::ArrayRef<Value>)> storeRow) {
   llvm::SmallVector<llvm::SmallVector<Value>> columns; // of the half-done square
   for (int64_t j = 0; j < size; ++j) {
-    llvm::SmallVector<Value> column;
-    for (int64_t i = 0; i < size; ++i)
-      column.push_back(values[i * size + j]);
-    columns.push_back(line(column));
+    b.keepOrder();
+    columns.push_back(line(loadColumn(j)));
   }
-  llvm::SmallVector<Value> result;
   for (size_t i = 0; i < columns.front().size(); ++i) {
     llvm::SmallVector<Value> row;
     for (int64_t j = 0; j < size; ++j)
       row.push_back(columns[j][i]);
-    result.append(line(row));
+    storeRow(i, line(row));
+    b.keepOrder();
   }
-  return result;
+}
+
+/// The same on values, row by row.
+template <typename Line>
+llvm::SmallVector<Value> transformSquare(KernelBuilder &b, llvm::ArrayRef<Value> values, int64_t size, Line line) {
+  llvm::SmallVector<Value> results;
+  transformSquare(
+      b, size,
+      [&](int64_t j) {
+        llvm::SmallVector<Value> column;
+        for (int64_t i = 0; i < size; ++i)
+          column.push_back(values[i * size + j]);
+        return column;
+      },
+      line, [&](int64_t, llvm::ArrayRef<Value> row) { results.append(row.begin(), row.end()); });
+  return results;
 }
 
 } // namespace
@@ -125,7 +140,7 @@ llvm::SmallVector<Value> winogradTransformKernel(KernelBuilder &b, llvm::ArrayRe
   llvm::SmallVector<Row> matrix;
   for (const auto &row : w::G)
     matrix.emplace_back(std::begin(row), std::end(row));
-  return transformSquare(taps, w::kKernel, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, matrix, line); });
+  return transformSquare(b, taps, w::kKernel, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, matrix, line); });
 }
 
 namespace {
@@ -161,22 +176,38 @@ static KernelInfo buildTileTransform(KernelBuilder &b, llvm::StringRef symbol, c
         insideRows.push_back(isInside(b.add(top, i), height));
         rows.push_back(b.offset(input, b.mul(b.add(top, i), width * kBlockBytes)));
       }
+      auto isWithin = [&](Value first, int64_t extent) {
+        Value last = b.add(first, size - 1);
+        return mlir::arith::AndIOp::create(b, isInside(first, extent), isInside(last, extent)).getResult();
+      };
+      Value rowsWithin = isWithin(top, height);
       b.forLoop(0, sizes.columns, 1, [&](Value tileColumn) {
         Value left = b.sub(b.mul(tileColumn, w::kOutput), transform.padLeft);
-        llvm::SmallVector<Value> pixels(size * size);
-        for (int64_t j = 0; j < size; ++j) {
-          Value inside = isInside(b.add(left, j), width);
-          Value bytes = b.mul(b.add(left, j), kBlockBytes);
-          for (int64_t i = 0; i < size; ++i) {
-            Value both = mlir::arith::AndIOp::create(b, inside, insideRows[i]);
-            pixels[i * size + j] = b.loadBlock(b.select(both, b.offset(rows[i], bytes), zero));
-          }
-        }
-        auto transformed = transformSquare(
-            pixels, size, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, transform.matrix, line); });
         Value address = b.offset(output, b.mul(b.add(b.mul(tileRow, sizes.columns), tileColumn), kBlockBytes));
-        for (int64_t point = 0; point < kPoints; ++point)
-          b.storeBlock(transformed[point], address, point * blocks * tiles * kBlockBytes);
+        auto transformTile = [&](bool within) {
+          auto loadColumn = [&](int64_t j) {
+            Value inside = within ? Value() : isInside(b.add(left, j), width);
+            Value bytes = b.mul(left, kBlockBytes);
+            llvm::SmallVector<Value> column;
+            for (int64_t i = 0; i < size; ++i) {
+              Value pixel = b.offset(b.offset(rows[i], bytes), j * kBlockBytes);
+              if (!within)
+                pixel = b.select(mlir::arith::AndIOp::create(b, inside, insideRows[i]), pixel, zero);
+              column.push_back(b.loadBlock(pixel));
+            }
+            return column;
+          };
+          transformSquare(
+              b, size, loadColumn, [&](llvm::ArrayRef<Value> line) { return applyMatrix(b, transform.matrix, line); },
+              [&](int64_t i, llvm::ArrayRef<Value> row) {
+                for (int64_t j = 0; j < w::kTile; ++j)
+                  b.storeBlock(row[j], address, (i * w::kTile + j) * blocks * tiles * kBlockBytes);
+              });
+        };
+        // Most tiles lie inside the image.
+        b.ifThen(
+            mlir::arith::AndIOp::create(b, rowsWithin, isWithin(left, width)), [&] { transformTile(true); },
+            [&] { transformTile(false); });
       });
     });
   });
@@ -199,7 +230,7 @@ KernelInfo buildWinogradGradientKernel(KernelBuilder &b, llvm::StringRef symbol,
 }
 
 llvm::SmallVector<Value> winogradTransformSums(KernelBuilder &b, llvm::ArrayRef<Value> points) {
-  return transformSquare(points, w::kTile, [&](llvm::ArrayRef<Value> line) {
+  return transformSquare(b, points, w::kTile, [&](llvm::ArrayRef<Value> line) {
     llvm::SmallVector<Value> results;
     Value sum1 = b.addf(line[1], line[2]), difference1 = b.subf(line[1], line[2]);
     Value sum2 = b.addf(line[3], line[4]), difference2 = b.subf(line[3], line[4]);
@@ -231,17 +262,18 @@ KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, c
           operands.bias < 0 ? Value() : b.loadBlock(b.offset(b.buffer(operands.bias), b.mul(block, kBlockBytes)));
       b.forLoop(0, sizes.columns, 1, [&](Value tileColumn) {
         Value from = b.offset(products, b.mul(b.add(b.mul(tileRow, sizes.columns), tileColumn), kBlockBytes));
-        llvm::SmallVector<Value> values;
-        for (int64_t point = 0; point < kPoints; ++point)
-          values.push_back(b.loadBlock(from, point * blocks * tiles * kBlockBytes));
-        auto results =
-            transformSquare(values, w::kTile, [&](llvm::ArrayRef<Value> line) { return transformOutput(b, line); });
+        auto loadColumn = [&](int64_t j) {
+          llvm::SmallVector<Value> column;
+          for (int64_t i = 0; i < w::kTile; ++i)
+            column.push_back(b.loadBlock(from, (i * w::kTile + j) * blocks * tiles * kBlockBytes));
+          return column;
+        };
         Value y = b.mul(tileRow, w::kOutput), x = b.mul(tileColumn, w::kOutput);
         Value bytes = b.mul(b.add(b.mul(b.add(b.mul(block, p.outHeight), y), p.outWidth), x), kBlockBytes);
-        for (int64_t i = 0; i < w::kOutput; ++i)
+        auto storeRow = [&](int64_t i, llvm::ArrayRef<Value> results) {
           for (int64_t j = 0; j < w::kOutput; ++j) {
             auto storeResult = [&] {
-              Value value = results[i * w::kOutput + j];
+              Value value = results[j];
               int64_t displacement = (i * p.outWidth + j) * kBlockBytes;
               if (bias)
                 value = b.addf(value, bias);
@@ -262,6 +294,9 @@ KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, c
             else
               storeResult();
           }
+        };
+        transformSquare(
+            b, w::kTile, loadColumn, [&](llvm::ArrayRef<Value> line) { return transformOutput(b, line); }, storeRow);
       });
     });
   });

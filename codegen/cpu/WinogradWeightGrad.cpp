@@ -45,7 +45,7 @@ struct Shape {
 
 // In cycles of a core with two 512-bit FMAs a cycle; measured from 16 to 256 channels.
 bool winogradWeightGradPays(const ConvProblem &p) {
-  constexpr double kProductsPerCycle = 32, kBlockTransform = 400;
+  constexpr double kProductsPerCycle = 32, kBlockTransform = 350;
   const Shape shape(p);
   double contraction = static_cast<double>(p.channels) * p.outputs;
   double direct = 9 * contraction * p.outHeight * p.outWidth / (0.85 * kProductsPerCycle);

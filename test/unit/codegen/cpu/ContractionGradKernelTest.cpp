@@ -51,6 +51,22 @@ TEST_P(ContractionGradKernel, WeightGrad) {
   g.check(KernelKind::WeightGrad);
 }
 
+TEST_P(ContractionGradKernel, DepthwiseWeightGrad) {
+  GroupCase g(GetParam());
+  Conv c(g, true);
+  c.outputs = c.channels = g.pick(2, 40);
+  if (GetParam() == 1) // More taps than a register tile has.
+    for (int axis : {0, 1}) {
+      c.kernel[axis] = 6, c.strides[axis] = 1, c.dilations[axis] = 1;
+      c.image[axis] = 9, c.result[axis] = 9 + c.padding[2 * axis] + c.padding[2 * axis + 1] - 5;
+    }
+  g.batch = g.pick(1, 20);
+  g.result(g.op("conv2d_weight_grad", {g.input(c.imageType("#b")), g.input(c.resultType())},
+                c.window() + ", " + ints("kernel", c.kernel) + ", groups = " + std::to_string(c.channels),
+                tensor({c.outputs, 1, c.kernel[0], c.kernel[1]})));
+  g.check(KernelKind::WeightGrad);
+}
+
 TEST_P(ContractionGradKernel, Transposed) {
   GroupCase g(GetParam());
   g.poisonPadding = false;
