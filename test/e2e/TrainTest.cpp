@@ -121,8 +121,7 @@ TEST_F(Train, TheExampleLearnsInAProgramOfItsOwn) {
   EXPECT_EQ(run("nm -D --undefined-only out/libxor_step.so | grep -cE 'alloc' || true"), "0\n");
 }
 
-TEST_F(Train, TheLibrarysStepsAreTheToolsSteps) {
-  // The same data in the same order, the same rate, seed and steps: the same bits.
+TEST_F(Train, StepsOfALibraryKeepToTheirStateOnAnyNumberOfThreads) {
   run(fmt::format("{} build --train {}quarters.cnn:fit --output out --weights-in file", CNN_CNNC, inputs));
   compile(fmt::format("{} {} -Iout out/libfit.a -pthread -o steps", kC, program("steps.c")));
   run("./steps out/fit.weights > library.txt");
