@@ -38,8 +38,8 @@ static const Stage kStages[] = {
        passes.addPass(createSimplify());
      }},
     // Batch norm is folded while weights are still operations on state; what follows is cleaned up once more, as a
-    // folded
-    // bias may itself be foldable. Splitting comes before fusion so that groups hold what runs for each image only.
+    // folded bias may itself be foldable. Splitting comes before fusion so that groups hold what runs for each image
+    // only.
     {"hoist", false,
      [](OpPassManager &passes, const PipelineOptions &) {
        passes.addPass(createTransposeToConv());
