@@ -1,6 +1,6 @@
 // RUN: cnn-opt --cnn-verify-stage=stage=layout --split-input-file --verify-diagnostics %s
 // RUN: not cnn-opt --cnn-verify-stage=stage=fusion %s 2>&1 | FileCheck --check-prefix=STAGE %s
-// STAGE: error: there is no stage 'fusion'; the stages are elaborate, simplify, hoist, fuse, layout, schedule, plan
+// STAGE: error: there is no stage 'fusion'; the stages are elaborate, simplify, differentiate, hoist, fuse, layout, schedule, plan
 
 module @not_a_group {
   func.func @prepare() {
