@@ -238,11 +238,11 @@ TEST_F(VerificationTest, AWrongConstantOfAnEpilogueFails) {
 TEST_F(VerificationTest, KernelsForAnotherGroupFail) {
   Network network(kText);
   network.options.exact = true;
-  // The kernels are those of a module in which one subtraction is the other way round; it must outlive them.
-  OwningOpRef<ModuleOp> other;
+  // The kernels are those of modules in which one subtraction is the other way round; these must outlive them.
+  std::vector<OwningOpRef<ModuleOp>> others;
   VerifyReport report = verify(network, [&](Compiled &compiled) {
-    other = compiled.module->clone();
-    other->walk([](SubOp sub) {
+    others.emplace_back(compiled.module->clone());
+    others.back()->walk([](SubOp sub) {
       Value left = sub->getOperand(0);
       sub->setOperand(0, sub->getOperand(1));
       sub->setOperand(1, left);
@@ -250,7 +250,7 @@ TEST_F(VerificationTest, KernelsForAnotherGroupFail) {
     cpu::LowerOptions lower;
     lower.isas = {cpu::isaInfo(network.options.isas.front()).name.str()};
     lower.state = [&](StringRef name, RankedTensorType type) { return (*network.weights)(name, type); };
-    auto program = cpu::lowerToProgram(*other, lower);
+    auto program = cpu::lowerToProgram(*others.back(), lower);
     ASSERT_TRUE(succeeded(program));
     compiled.program = std::move(*program);
   });
