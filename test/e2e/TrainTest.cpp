@@ -60,14 +60,23 @@ TEST_F(Train, AKillAtAnyMomentLeavesACheckpointThatLoads) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937 random(seed);
+  // How long it takes this machine to come to a checkpoint.
+  auto hasCheckpoint = [&] { return run("ls c 2>/dev/null | grep -c 'safetensors$' || true") != "0\n"; };
+  const auto begin = std::chrono::steady_clock::now();
+  pid_t first = start(command(arguments));
+  for (int tries = 0; tries < 6000 && !hasCheckpoint(); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const auto needed = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  ::kill(first, SIGKILL);
+  wait(first);
   int64_t last = -1;
   for (int kill = 0; kill < 50; ++kill) {
     pid_t child = start(command(arguments));
     // From the start of the process to some steps beyond its compilation.
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 700000));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % (2 * needed.count())));
     ::kill(child, SIGKILL);
     wait(child);
-    if (run("ls c 2>/dev/null | grep -c 'safetensors$' || true") == "0\n")
+    if (!hasCheckpoint())
       continue; // killed before there was one
     std::vector<std::string> skipped;
     auto checkpoint = host::latestCheckpoint(file("c"), &skipped);

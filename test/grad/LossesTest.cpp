@@ -172,7 +172,7 @@ TEST(Regularizers, SumOverAllParameters) {
 }
 
 TEST(Clipping, ByValueAndByNorm) {
-  auto clipped = [](bool norm, double limit, std::vector<Tensor> gradients) {
+  auto clipped = [](bool norm, double limit, const std::vector<Tensor> &gradients) {
     Differentiated f({{{2}}, {{1}}}, [=](TensorBuilder &b, ValueRange v) {
       SmallVector<Value> all = norm ? clipByNorm(b, {v[0], v[1]}, limit) : clipByValue(b, {v[0], v[1]}, limit);
       // 100 a0 + 10 a1 + b0
