@@ -169,7 +169,7 @@ static llvm::DenseSet<mlir::Value> dependencies(mlir::Value loss) {
 }
 
 /// The path, or with a number where a minimization has it already.
-std::string TrainElaborator::freePath(std::string path) const {
+std::string TrainElaborator::freePath(const std::string &path) const {
   auto taken = [&](const std::string &candidate) {
     return llvm::any_of(minimizations, [&](const Minimization &other) {
       return other.path == candidate || llvm::is_contained(other.opPaths, candidate);

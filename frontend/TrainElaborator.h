@@ -237,7 +237,7 @@ private:
               llvm::ArrayRef<ParameterGroup> groups);
   std::string textOf(const ParameterGroup &group) const;
   std::string bindingOf(mlir::Value value) const;
-  std::string freePath(std::string path) const;
+  std::string freePath(const std::string &path) const;
 };
 
 } // namespace cnn

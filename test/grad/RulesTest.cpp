@@ -444,7 +444,7 @@ TEST(Coverage, OnlyAScalarOfFloatsHasGradients) {
 }
 
 TEST(Corners, TakeTheSmallerSide) {
-  auto at = [](const Formula &f, std::vector<Tensor> x) {
+  auto at = [](const Formula &f, const std::vector<Tensor> &x) {
     std::vector<Argument> arguments(x.size(), {{3}});
     return Differentiated(arguments, [&](TensorBuilder &b, ValueRange v) { return b.sum(f(b, v)); }).gradients(x);
   };
