@@ -1,6 +1,8 @@
 // See AstPrinter.h.
 #include "frontend/AstPrinter.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 #include "llvm/ADT/STLExtras.h"
 
 #include <algorithm>
