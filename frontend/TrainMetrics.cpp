@@ -6,7 +6,7 @@
 namespace cnn {
 namespace {
 
-Value metric(LayerCall &call, std::string name, std::vector<mlir::Value> operands, int64_t classes) {
+Value metric(LayerCall &call, const std::string &name, std::vector<mlir::Value> operands, int64_t classes) {
   MetricValue made{name, name, std::move(operands), classes, {}};
   for (llvm::StringRef setting : {"peak", "threshold"})
     if (call.has(setting))

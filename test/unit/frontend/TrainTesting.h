@@ -22,7 +22,7 @@ struct LoadedTraining {
   Diagnostics diagnostics;
   TrainingProgram program;
 
-  explicit LoadedTraining(std::string text, TrainingRequest request = {"test.cnn", "", {}}) {
+  explicit LoadedTraining(std::string text, const TrainingRequest &request = {"test.cnn", "", {}}) {
     program = loadTrainingFromText(context, std::move(text), request, diagnostics);
   }
   explicit LoadedTraining(const TrainingRequest &request) { program = loadTraining(context, request, diagnostics); }

@@ -186,8 +186,8 @@ TEST_F(PipelineTest, UnknownStagesAndMissingTargetsAreErrors) {
     return success();
   });
   EXPECT_TRUE(failed(runPipeline(*network.module, options, "fusion")));
-  EXPECT_EQ(message,
-            "there is no stage 'fusion'; the stages are elaborate, simplify, differentiate, hoist, fuse, layout, schedule, plan");
+  EXPECT_EQ(message, "there is no stage 'fusion'; the stages are elaborate, simplify, differentiate, hoist, fuse, "
+                     "layout, schedule, plan");
   options.target = nullptr;
   EXPECT_TRUE(failed(runPipeline(*network.module, options, "fuse")));
   EXPECT_EQ(message, "stage 'fuse' needs a target");
