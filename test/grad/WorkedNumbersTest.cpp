@@ -7,7 +7,7 @@ using namespace cnn;
 using namespace cnn::test;
 
 /// sum(x * weights), whose gradient by x is `weights`.
-static Value upstream(TensorBuilder &b, Value x, std::vector<float> weights) {
+static Value upstream(TensorBuilder &b, Value x, const std::vector<float> &weights) {
   auto type = RankedTensorType::get(TensorBuilder::typeOf(x).getShape(), b.builder().getF32Type());
   auto dense = DenseElementsAttr::get(type, llvm::ArrayRef<float>(weights));
   return b.sum(b.mul(x, ConstantOp::create(b.builder(), b.loc(), dense)));
