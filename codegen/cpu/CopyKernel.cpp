@@ -2,8 +2,8 @@
 // by 16 pixels are transposed in registers; everything else is contiguous runs of bytes.
 #include "codegen/cpu/ElementOps.h"
 #include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Transpose.h"
 
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -78,24 +78,6 @@ static void copyBytes(KernelBuilder &b, Value to, Value from, int64_t bytes) {
     }
 }
 
-/// rows[i][j] becomes rows[j][i]: in step s the off-diagonal s x s blocks of each 2s x 2s block change places.
-static void transpose(KernelBuilder &b, SmallVectorImpl<Value> &rows) {
-  for (int64_t step = 1; step < kBlock; step *= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < kBlock; ++lane) {
-      bool second = lane & step;
-      low.push_back(second ? kBlock + lane - step : lane);
-      high.push_back(second ? kBlock + lane : lane + step);
-    }
-    for (int64_t row = 0; row < kBlock; ++row)
-      if (!(row & step)) {
-        Value first = rows[row], second = rows[row + step];
-        rows[row] = vector::ShuffleOp::create(b, first, second, low);
-        rows[row + step] = vector::ShuffleOp::create(b, first, second, high);
-      }
-  }
-}
-
 /// A tile of `channels` x `pixels`, each at most 16, between row-major rows `planeBytes` apart and blocks; in blocks
 /// the lanes from `channels` on are zero.
 static void moveTile(KernelBuilder &b, bool toBlocks, Value planar, int64_t planeBytes, Value blocks, int64_t channels,
@@ -111,7 +93,7 @@ static void moveTile(KernelBuilder &b, bool toBlocks, Value planar, int64_t plan
     else
       rows.push_back(b.loadBlock(blocks, row * kBlock * 4));
   }
-  transpose(b, rows);
+  transposeSquare(b, rows);
   for (int64_t row = 0; row < (toBlocks ? pixels : channels); ++row) {
     if (toBlocks)
       b.storeBlock(rows[row], blocks, row * kBlock * 4);
