@@ -60,6 +60,8 @@ struct TrainOptions {
     line.text("curves", "FILE", curves, "draw the history as .png or .svg");
     line.text("statistics", "FILE", run.statisticsPath,
               "figures of activations, weights and gradients after each epoch, printed and as .csv");
+    line.number("accumulate", "N", run.accumulate, 1, 1 << 20,
+                "update after N batches, with the mean of their gradients (1)");
     line.text("class-weights", "HOW", classWeights,
               "balanced, or a number a class: how often samples of each class come");
     line.text("find-rate", "FILE", sweep, "train nothing: sweep the learning rate and draw the loss to .png or .svg");
@@ -120,7 +122,10 @@ void printPlan(const TrainOptions &options, const TrainingProgram &program, cons
          << bytesText(static_cast<int64_t>(memory.data)) << ")\n";
   stream << "training:   " << settings.epochs << (settings.epochs == 1 ? " epoch" : " epochs") << " of "
          << withSeparators(run.stepsPerEpoch()) << (run.stepsPerEpoch() == 1 ? " step" : " steps") << ", batch "
-         << settings.batch << ", seed " << settings.seed << "\n";
+         << settings.batch;
+  if (options.run.accumulate > 1)
+    stream << ", " << options.run.accumulate << " batches an update";
+  stream << ", seed " << settings.seed << "\n";
   for (const std::string &note : run.notes)
     stream << note << "\n";
   stream << "\n";
@@ -242,8 +247,16 @@ int trainCommand(ArrayRef<std::string> arguments) {
     into = std::move(*made);
     return {};
   };
-  if (auto done = prepare(program.step, step); !done)
+  std::unique_ptr<Accumulation> accumulation;
+  if (options.run.accumulate > 1 && options.sweep.empty()) {
+    auto made = Accumulation::create(program, *choice, options.target.exact);
+    if (!made)
+      return fail(made.error().message);
+    accumulation = std::move(*made);
+    options.run.accumulation = accumulation.get();
+  } else if (auto done = prepare(program.step, step); !done) {
     return fail(done.error().message);
+  }
   if (program.augment)
     if (auto done = prepare(program.augment, augment); !done)
       return fail(done.error().message);
@@ -260,10 +273,11 @@ int trainCommand(ArrayRef<std::string> arguments) {
     statistics = std::move(*made);
     options.run.statistics = statistics.get();
   }
-  auto run = TrainingRun::create(program, *step, evaluate.get(), augment.get(), *data, options.run);
+  auto run = TrainingRun::create(program, accumulation ? accumulation->update() : *step, evaluate.get(), augment.get(),
+                                 *data, options.run);
   if (!run)
     return fail(run.error().message);
-  printPlan(options, program, *data, **run, *step);
+  printPlan(options, program, *data, **run, accumulation ? accumulation->gradients() : *step);
 
   std::signal(SIGINT, askToStop);
   std::signal(SIGTERM, askToStop);

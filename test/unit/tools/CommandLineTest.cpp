@@ -12,6 +12,7 @@ struct Parsed {
   std::vector<std::string> inputs;
   int64_t threads = 1;
   std::optional<uint64_t> seed;
+  std::optional<double> share;
   bool json = false;
 };
 
@@ -22,6 +23,7 @@ Parsed parse(const std::vector<std::string> &arguments) {
   line.text("weights", "FILE", parsed.weights, "weights");
   line.list("input", "FILE", parsed.inputs, "an input");
   line.number("threads", "N", parsed.threads, 1, 1024, "threads");
+  line.real("share", "X", parsed.share, 0, 0.5, "a share");
   line.seed("seed", "SEED", parsed.seed, "a seed");
   line.flag("json", parsed.json, "one line of JSON");
   llvm::raw_string_ostream output(parsed.output), errors(parsed.errors);
@@ -53,6 +55,7 @@ TEST(CommandLine, HelpListsEveryOption) {
                            "  --weights FILE  weights\n"
                            "  --input FILE    an input\n"
                            "  --threads N     threads\n"
+                           "  --share X       a share\n"
                            "  --seed SEED     a seed\n"
                            "  --json          one line of JSON\n");
 }
@@ -78,6 +81,13 @@ TEST(CommandLine, RefusesWithTheReason) {
     EXPECT_EQ(parsed.code, 2);
     EXPECT_EQ(parsed.errors, message + kHint);
   }
+}
+
+TEST(CommandLine, NumbersHaveLimits) {
+  EXPECT_EQ(parse({"net", "--share", "0.25"}).share, 0.25);
+  for (const char *wrong : {"0.6", "-1", "half", "nan"})
+    EXPECT_EQ(parse({"net", "--share", wrong}).errors,
+              "cnnc run: '--share' is '" + std::string(wrong) + "': a number from 0 to 0.5 is expected" + kHint);
 }
 
 } // namespace

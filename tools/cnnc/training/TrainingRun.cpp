@@ -29,11 +29,12 @@ Result<std::unique_ptr<TrainingRun>> TrainingRun::create(const TrainingProgram &
   const RunOptions &chosen = run->options;
   int64_t batch = chosen.settings.batch;
   ArrayRef<std::string> classNames = data.train.classNames();
-  auto binding = BatchBinding::create(step, program.inputs, augment);
+  const StepModule &shown = chosen.accumulation ? chosen.accumulation->gradients() : step;
+  auto binding = BatchBinding::create(shown, program.inputs, augment);
   if (!binding)
     return binding.error();
   run->binding = std::move(*binding);
-  auto reports = Reports::create(program, step, run->binding, classNames);
+  auto reports = Reports::create(program, shown, run->binding, classNames);
   if (!reports)
     return reports.error();
   run->reports = std::move(*reports);
@@ -141,6 +142,12 @@ Result<void> TrainingRun::prepareState() {
   }
   if (best && !bestKeeper->any())
     best->copyFrom(*state);
+  if (options.accumulation) {
+    if (auto done = options.accumulation->open(options.settings.batch, options.threads, *state); !done)
+      return done.error();
+    options.accumulation->call().setHyper("seed", static_cast<int64_t>(options.settings.seed));
+    return {};
+  }
   auto opened = stepModule.open(options.settings.batch, options.threads, &*state);
   if (!opened)
     return opened.error();
@@ -152,7 +159,11 @@ Result<void> TrainingRun::prepareState() {
 
 /// What must be as it was, so that the run goes on to the same bits; none of it is in the state's tensors.
 static std::string conditions(const RunOptions &options, int64_t samples) {
-  return fmt::format("batch {}, seed {}, {} samples", options.settings.batch, options.settings.seed, samples);
+  std::string text =
+      fmt::format("batch {}, seed {}, {} samples", options.settings.batch, options.settings.seed, samples);
+  if (options.accumulate > 1)
+    text += fmt::format(", {} batches an update", options.accumulate);
+  return text;
 }
 
 host::CheckpointInfo TrainingRun::info() const {
@@ -269,7 +280,10 @@ Result<void> TrainingRun::openLoader() {
 TrainingRun::Memory TrainingRun::memory() const {
   Memory memory;
   memory.state = static_cast<uint64_t>(state->bytes()) * (best ? 3 : 2);
-  memory.sessions = stepModule.sessionBytes(options.settings.batch, options.threads);
+  memory.sessions = options.accumulation
+                        ? options.accumulation->gradients().sessionBytes(options.settings.batch, options.threads) +
+                              stepModule.sessionBytes(1, options.threads)
+                        : stepModule.sessionBytes(options.settings.batch, options.threads);
   if (evaluator)
     memory.sessions += evaluator->memoryBytes();
   if (augment)
@@ -280,17 +294,26 @@ TrainingRun::Memory TrainingRun::memory() const {
   return memory;
 }
 
-/// One update; false where it made a value that is not finite, the state being as before it.
-Result<bool> TrainingRun::runStep(const Batch &batch) {
+Result<void> TrainingRun::update(const Batch &batch) {
   host::ScheduleTime time{updates, epochSteps, epochSteps * options.settings.epochs};
+  StepCall &updating = options.accumulation ? options.accumulation->updateCall() : *call;
   for (Rate &rate : rates)
-    call->setHyper(rate.hyper, rate.schedule.rate(rate.base, time));
-  call->setHyper("step", updates);
+    updating.setHyper(rate.hyper, rate.schedule.rate(rate.base, time));
+  outputs().setHyper("step", updates);
+  if (!options.accumulation)
+    return call->run(*session, batch.count, binding.data(batch));
+  if (auto added = options.accumulation->add(batch.count, binding.data(batch)); !added)
+    return added.error();
+  return isUpdate(batch) ? options.accumulation->step() : Result<void>();
+}
+
+/// One step; false where it made a value that is not finite, the state being as before it.
+Result<bool> TrainingRun::runStep(const Batch &batch) {
   before->copyFrom(*state);
-  if (auto done = call->run(*session, batch.count, binding.data(batch)); !done)
+  if (auto done = update(batch); !done)
     return done.error();
   std::string what;
-  for (double loss : reports->batchLosses(*call))
+  for (double loss : reports->batchLosses(outputs()))
     if (!std::isfinite(loss))
       what = fmt::format("the loss is {}", loss);
   if (what.empty())
@@ -311,7 +334,8 @@ Result<void> TrainingRun::explainNotFinite(const Batch &batch, const std::string
     if (where.empty() && !isFinite(binding.find(batch, input.name)))
       where = "input '" + input.name + "' has such a value in the data of this batch";
   if (where.empty()) {
-    auto found = call->findNotFinite(*session, batch.count, binding.data(batch));
+    auto found = options.accumulation ? options.accumulation->findNotFinite(batch.count, binding.data(batch))
+                                      : call->findNotFinite(*session, batch.count, binding.data(batch));
     if (!found)
       return found.error();
     state->copyFrom(*before);
@@ -404,6 +428,7 @@ Result<RunEnd> TrainingRun::run(host::Progress &progress, const std::atomic<bool
   double waitedBefore = loader ? loader->waitedSeconds() : 0;
   std::vector<NamedValue> figures;
   bool begins = true;
+  int64_t everyDone = options.every > 0 ? updates / options.every : 0;
   while (loader) {
     auto next = loader->next();
     if (!next)
@@ -421,7 +446,7 @@ Result<RunEnd> TrainingRun::run(host::Progress &progress, const std::atomic<bool
     if (!*finite)
       return RunEnd::NotFinite;
     ++updates;
-    if (auto added = reports->add(batch, *call); !added)
+    if (auto added = reports->add(batch, outputs()); !added)
       return added.error();
     // Figures of the bar may cost more than a step: curves under a threshold are sorted.
     if (secondsSince(figuresAt) > 0.5) {
@@ -438,12 +463,14 @@ Result<RunEnd> TrainingRun::run(host::Progress &progress, const std::atomic<bool
       begins = true;
       epochStart = Clock::now();
       waitedBefore = loader->waitedSeconds();
-    } else if (options.every > 0 && updates % options.every == 0) {
+    } else if (options.every > 0 && isUpdate(batch) && updates / options.every > everyDone) {
       if (auto saved = saveCheckpoint(); !saved)
         return saved.error();
     }
+    everyDone = options.every > 0 && isUpdate(batch) ? updates / options.every : everyDone;
     bool enough = options.maxSteps > 0 && updates - firstUpdate >= options.maxSteps;
-    if (stop || enough) {
+    // Between updates there are gradients that no checkpoint holds.
+    if ((stop || enough) && isUpdate(batch)) {
       if (auto saved = saveCheckpoint(); !saved)
         return saved.error();
       endMessage = fmt::format("stopped after step {}", updates);

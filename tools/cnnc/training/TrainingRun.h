@@ -7,6 +7,7 @@
 #include "runtime/host/training/History.h"
 #include "runtime/host/training/Progress.h"
 #include "runtime/host/training/Schedules.h"
+#include "tools/cnnc/training/Accumulation.h"
 #include "tools/cnnc/training/Evaluator.h"
 #include "tools/cnnc/training/LayerStatistics.h"
 #include "tools/cnnc/training/SavedState.h"
@@ -36,6 +37,9 @@ struct RunOptions {
   std::string historyPath; ///< PATH.jsonl and PATH.csv; empty: none.
   /// Figures of each layer after each epoch, as a table for people and to a CSV file; null: none.
   LayerStatistics *statistics = nullptr;
+  /// Batches whose gradients make one update; above 1 with `accumulation`, whose update() is then the run's step.
+  int64_t accumulate = 1;
+  Accumulation *accumulation = nullptr;
   std::string statisticsPath;
   /// Rates that replace the block's, by name ("" for the only one).
   std::vector<std::pair<std::string, double>> rates;
@@ -84,6 +88,12 @@ private:
   host::Result<void> resume();
   host::Result<void> openLoader();
   host::Result<bool> runStep(const host::Batch &batch);
+  host::Result<void> update(const host::Batch &batch);
+  /// Whether the parameters are updated after the batch.
+  bool isUpdate(const host::Batch &batch) const {
+    return (batch.index + 1) % options.accumulate == 0 || batch.index + 1 == epochSteps;
+  }
+  StepCall &outputs() { return options.accumulation ? options.accumulation->call() : *call; }
   host::Result<void> explainNotFinite(const host::Batch &batch, const std::string &what);
   host::Result<void> endEpoch(const host::Batch &batch, double seconds, double waited, host::Progress &progress,
                               EpochObserver observer);

@@ -185,4 +185,35 @@ TEST(Loaded, SaysWhatIsWrong) {
   EXPECT_THAT(llvm::toString(loaded->run(1, {nullptr}, {y.data()})), HasSubstr("null"));
 }
 
+TEST(Loaded, SessionsOfOneProgramRunAtOnce) {
+  tiny::Options options;
+  Program program = tiny::makeProgram(options);
+  auto loaded = load(program);
+  ASSERT_TRUE(loaded);
+  constexpr int kSessions = 4;
+  std::vector<std::unique_ptr<LoadedSession>> sessions;
+  for (int i = 0; i < kSessions; ++i) {
+    auto session = loaded->newSession(/*maxBatch=*/2, /*threads=*/1);
+    ASSERT_TRUE(static_cast<bool>(session)) << llvm::toString(session.takeError());
+    sessions.push_back(std::move(*session));
+  }
+  EXPECT_GT(loaded->sessionBytes(2, 1), loaded->sessionBytes(1, 1));
+  EXPECT_EQ(loaded->sessionBytes(0, 1), 0u);
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kSessions; ++i)
+    threads.emplace_back([&, i] {
+      std::vector<float> x = tiny::numbers(2 * tiny::kImage, i), y(2 * tiny::kImage);
+      const void *input = x.data();
+      void *output = y.data();
+      for (int round = 0; round < 50; ++round)
+        if (llvm::Error error = sessions[static_cast<size_t>(i)]->run(2, input, output))
+          return consumeError(std::move(error));
+      right += y == tiny::expected(options, 2, x.data()).y;
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(right, kSessions);
+}
+
 } // namespace
