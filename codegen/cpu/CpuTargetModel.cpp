@@ -242,7 +242,9 @@ public:
       bool block = blockedResults && imageOperand &&
                    (plan == Plan::FirstConv ? !isAnchorInput && isEpilogueInput
                                             : isAnchorInput || tensorOf(input).getShape() == full.getShape());
-      layouts.operands.push_back(block ? blocked : LayoutAttr());
+      // Of what only gives the batch's extent nothing is read.
+      bool anyLayout = isa_and_nonnull<BatchSizeOp>(group.getAnchor()) && isAnchorInput;
+      layouts.operands.push_back(anyLayout ? getLayout(input.getType()) : block ? blocked : LayoutAttr());
     }
     for (Type type : group.getResultTypes())
       layouts.results.push_back(blockedResults && cast<RankedTensorType>(type).getRank() == 4 ? blocked : LayoutAttr());

@@ -24,20 +24,20 @@ void KernelBuilder::kernel(StringRef symbol, int operands, llvm::function_ref<vo
   auto function = func::FuncOp::create(*this, symbol, getFunctionType({ptr, ptr, i, i, i, ptr}, {}));
   Block *entry = function.addEntryBlock();
   setInsertionPointToStart(entry);
-  Value table = entry->getArgument(0);
-  strides_ = entry->getArgument(1);
+  Value table = entry->getArgument(0), strides = entry->getArgument(1);
   batch_ = entry->getArgument(2);
   begin_ = entry->getArgument(3);
   end_ = entry->getArgument(4);
   scratch_ = entry->getArgument(5);
   buffers_.clear();
-  for (int operand = 0; operand < operands; ++operand)
+  imageStrides_.clear();
+  for (int operand = 0; operand < operands; ++operand) {
     buffers_.push_back(load(ptr, table, 8 * operand, 8));
+    imageStrides_.push_back(load(i, strides, 8 * operand, 8));
+  }
   body();
   func::ReturnOp::create(*this);
 }
-
-Value KernelBuilder::imageStride(int index) { return load(i64(), strides_, 8 * index, 8); }
 
 Value KernelBuilder::imageOf(int index, Value image) { return offset(buffers_[index], mul(image, imageStride(index))); }
 
@@ -193,8 +193,8 @@ void KernelBuilder::store(Value value, Value address, int64_t bytes, unsigned al
 
 void KernelBuilder::keepOrder() { LLVM::FenceOp::create(*this, LLVM::AtomicOrdering::seq_cst, "singlethread"); }
 
-void KernelBuilder::prefetch(Value address, int64_t bytes) {
-  LLVM::Prefetch::create(*this, offset(address, bytes), /*rw=*/0, /*hint=*/3, /*cache=*/1);
+void KernelBuilder::prefetch(Value address, int64_t bytes, bool secondLevel) {
+  LLVM::Prefetch::create(*this, offset(address, bytes), /*rw=*/0, /*hint=*/secondLevel ? 2 : 3, /*cache=*/1);
 }
 
 Value KernelBuilder::scalar(float value) { return arith::ConstantOp::create(*this, getF32FloatAttr(value)); }

@@ -53,7 +53,7 @@ public:
   /// Address of image `image` of operand `index`.
   Value imageOf(int index, Value image);
   /// Bytes from one image of operand `index` to the next; 0 for what all images share.
-  Value imageStride(int index);
+  Value imageStride(int index) const { return imageStrides_[index]; }
 
   /// `for unit in [begin, end)`.
   void forUnits(llvm::function_ref<void(Value unit)> body);
@@ -111,8 +111,8 @@ public:
   /// Keeps LLVM from moving loads across this place, at no cost when running: it gathers those of unrolled code in
   /// front, where they take the registers of the sums.
   void keepOrder();
-  /// Fetches a cache line for reading into all levels.
-  void prefetch(Value address, int64_t bytes = 0);
+  /// Fetches a cache line for reading into all levels, or into the second-level cache and beyond.
+  void prefetch(Value address, int64_t bytes = 0, bool secondLevel = false);
 
   // Floating point: f32 or vectors of it.
   Value scalar(float value);
@@ -139,8 +139,8 @@ public:
 private:
   mlir::ModuleOp module_;
   Isa isa_;
-  llvm::SmallVector<Value> buffers_;
-  Value strides_, batch_, begin_, end_, scratch_;
+  llvm::SmallVector<Value> buffers_, imageStrides_;
+  Value batch_, begin_, end_, scratch_;
 };
 
 } // namespace cnn::cpu

@@ -154,7 +154,7 @@ struct TileTransform {
 /// From operand `input` to `output`, [36][C/16][tiles of all images][16]. A unit is a row of tiles of a block of
 /// channels.
 static KernelInfo buildTileTransform(KernelBuilder &b, llvm::StringRef symbol, const TileTransform &transform,
-                                     const WinogradSizes &sizes, const ConvOperands &operands) {
+                                     const WinogradSizes &sizes, const ConvOperands &operands, bool fetchNext) {
   const int64_t blocks = divideCeil(transform.channels, kBlock), tiles = sizes.tiles;
   const int64_t height = transform.height, width = transform.width, size = transform.size;
   b.kernel(symbol, operands.count, [&] {
@@ -184,8 +184,13 @@ static KernelInfo buildTileTransform(KernelBuilder &b, llvm::StringRef symbol, c
       b.forLoop(0, sizes.columns, 1, [&](Value tileColumn) {
         Value left = b.sub(b.mul(tileColumn, w::kOutput), transform.padLeft);
         Value address = b.offset(output, b.mul(b.add(b.mul(tileRow, sizes.columns), tileColumn), kBlockBytes));
+        // Each tile its share of the next image.
+        Value next = b.offset(b.offset(rows[0], b.imageStride(operands.input)), b.mul(left, kBlockBytes));
         auto transformTile = [&](bool within) {
           auto loadColumn = [&](int64_t j) {
+            for (int64_t i = 0; fetchNext && j < w::kOutput && i < w::kOutput; ++i)
+              b.prefetch(next, ((transform.padTop + i) * width + transform.padLeft + j) * kBlockBytes,
+                         /*secondLevel=*/true);
             Value inside = within ? Value() : isInside(b.add(left, j), width);
             Value bytes = b.mul(left, kBlockBytes);
             llvm::SmallVector<Value> column;
@@ -217,7 +222,7 @@ static KernelInfo buildTileTransform(KernelBuilder &b, llvm::StringRef symbol, c
 KernelInfo buildWinogradInputKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
                                     const ConvOperands &operands, int64_t images) {
   TileTransform transform{p.channels, p.height, p.width, p.padTop, p.padLeft, w::kTile, inputMatrix()};
-  return buildTileTransform(b, symbol, transform, winogradSizes(p, images), operands);
+  return buildTileTransform(b, symbol, transform, winogradSizes(p, images), operands, images > 0);
 }
 
 KernelInfo buildWinogradGradientKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
@@ -226,7 +231,7 @@ KernelInfo buildWinogradGradientKernel(KernelBuilder &b, llvm::StringRef symbol,
   for (const auto &row : w::A)
     matrix.emplace_back(std::begin(row), std::end(row));
   TileTransform transform{p.outputs, p.outHeight, p.outWidth, 0, 0, w::kOutput, std::move(matrix)};
-  return buildTileTransform(b, symbol, transform, winogradSizes(p, images), operands);
+  return buildTileTransform(b, symbol, transform, winogradSizes(p, images), operands, images > 0);
 }
 
 llvm::SmallVector<Value> winogradTransformSums(KernelBuilder &b, llvm::ArrayRef<Value> points) {
@@ -271,6 +276,11 @@ KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, c
         Value y = b.mul(tileRow, w::kOutput), x = b.mul(tileColumn, w::kOutput);
         Value bytes = b.mul(b.add(b.mul(b.add(b.mul(block, p.outHeight), y), p.outWidth), x), kBlockBytes);
         auto storeRow = [&](int64_t i, llvm::ArrayRef<Value> results) {
+          for (int operand : operands.residuals)
+            for (int64_t j = 0; images > 0 && j < w::kOutput; ++j) {
+              Value next = b.offset(b.imageOf(operand, image), b.imageStride(operand));
+              b.prefetch(b.offset(next, bytes), (i * p.outWidth + j) * kBlockBytes, /*secondLevel=*/true);
+            }
           for (int64_t j = 0; j < w::kOutput; ++j) {
             auto storeResult = [&] {
               Value value = results[j];
@@ -333,15 +343,16 @@ KernelInfo buildWinogradBatchKernel(KernelBuilder &b, llvm::StringRef symbol, co
       Value last = b.min(b.add(first, images), b.end());
       auto atTiles = [&](Value base, Value image) { return b.offset(base, b.mul(b.sub(image, first), tileBytes)); };
       b.forLoop(first, last, 1, [&](Value image) {
-        calls.call(input, {b.imageOf(operands.input, image), atTiles(b.scratch(), image)});
+        calls.call(input, {calls.image(operands.input, image), calls.shared(atTiles(b.scratch(), image))});
       });
-      calls.call(product, {b.scratch(), b.buffer(operands.weights), products});
+      calls.call(product,
+                 {calls.shared(b.scratch()), calls.shared(b.buffer(operands.weights)), calls.shared(products)});
       b.forLoop(first, last, 1, [&](Value image) {
-        llvm::SmallVector<Value> buffers;
+        llvm::SmallVector<KernelCalls::Operand> all;
         for (int operand = 0; operand < operands.count; ++operand)
-          buffers.push_back(b.imageOf(operand, image));
-        buffers.push_back(atTiles(products, image));
-        calls.call(output, buffers);
+          all.push_back(calls.image(operand, image));
+        all.push_back(calls.shared(atTiles(products, image)));
+        calls.call(output, all);
       });
     });
   });

@@ -90,9 +90,9 @@ KernelInfo buildWinogradWeightGradSumKernel(KernelBuilder &b, llvm::StringRef sy
         Value end = b.min(b.add(begin, shape.images), lastImage);
         b.forLoop(begin, end, 1, [&](Value image) {
           Value at = b.mul(b.sub(image, begin), shape.tiles * kBlockBytes);
-          calls.call(input, {b.imageOf(0, image), b.offset(inputs, at)});
-          calls.call(gradient, {b.imageOf(1, image), b.offset(gradients, at)}, b.mul(firstBlock, one.rows),
-                     b.mul(lastBlock, one.rows));
+          calls.call(input, {calls.image(0, image), calls.shared(b.offset(inputs, at))});
+          calls.call(gradient, {calls.image(1, image), calls.shared(b.offset(gradients, at))},
+                     b.mul(firstBlock, one.rows), b.mul(lastBlock, one.rows));
         });
         Value tiles = b.mul(b.sub(end, begin), shape.tiles);
         auto product = [&](Value point, Value block, int64_t blocks, Value inputBlock, Value channel) {
