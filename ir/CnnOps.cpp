@@ -345,8 +345,10 @@ int64_t cnn::multiplyAdds(Operation *op) {
     return typeOf(dense.getWeight()).getNumElements();
   if (auto product = dyn_cast<MatmulOp>(op)) {
     RankedTensorType lhs = typeOf(product.getLhs());
-    return storedElements(withLayout(product.getResult().getType(), {}), /*whole=*/false) *
-           std::max<int64_t>(lhs.getDimSize(product.getTransposeLhs() ? 0 : 1), 1);
+    // Of a sum over the batch each image has a share of every element.
+    int64_t depth = lhs.getDimSize(product.getTransposeLhs() ? 0 : 1);
+    return storedElements(withLayout(product.getResult().getType(), {}), /*whole=*/ShapedType::isDynamic(depth)) *
+           std::max<int64_t>(depth, 1);
   }
   return 0;
 }
