@@ -92,6 +92,10 @@ NETWORKS = {
     "resnet18": (zoo.resnet18, (1, 3, 224, 224), {}),
     "resnet50": (zoo.resnet50, (1, 3, 224, 224), {}),
     "vgg16": (zoo.vgg16, (1, 3, 224, 224), {}),
+    "alexnet": (zoo.alexnet, (1, 3, 224, 224), {}),
+    "googlenet": (lambda: zoo.googlenet(aux_logits=False, transform_input=False, init_weights=False), (1, 3, 224, 224), {}),
+    "inception_v3": (lambda: zoo.inception_v3(aux_logits=False, init_weights=False), (1, 3, 299, 299), {}),
+    "densenet121": (zoo.densenet121, (1, 3, 224, 224), {}),
 }
 
 

@@ -47,6 +47,10 @@ TEST(Examples, NumbersOfParameters) {
       {"mobilenet_v2", 3'504'872},
       {"resnet20", 269'722},
       {"resnet56", 853'018},
+      {"alexnet", 61'100'840},
+      {"googlenet", 6'624'904},
+      {"inception_v3", 23'834'568},
+      {"densenet121", 7'978'856},
   };
   for (auto [name, count] : expected) {
     Example example(name);
@@ -82,6 +86,12 @@ TEST(Examples, TorchvisionNames) {
        {"features.0.0.weight", "features.1.conv.0.0.weight", "features.1.conv.1.weight",
         "features.1.conv.2.running_mean", "features.17.conv.3.weight", "features.18.1.bias", "classifier.1.weight"}},
       {"squeezenet1_1", {"features.3.squeeze.weight", "features.12.expand3x3.bias", "classifier.1.weight"}},
+      {"alexnet", {"features.0.weight", "features.10.bias", "classifier.6.weight"}},
+      {"googlenet", {"conv1.conv.weight", "inception4e.branch3.1.bn.running_var", "fc.bias"}},
+      {"inception_v3", {"Conv2d_1a_3x3.bn.weight", "Mixed_7b.branch3x3dbl_3b.conv.weight", "fc.weight"}},
+      {"densenet121",
+       {"features.conv0.weight", "features.denseblock4.denselayer16.norm2.bias", "features.transition3.conv.weight",
+        "features.norm5.running_mean", "classifier.weight"}},
       {"squeezenet", {"fire2/conv1x1_1.weight", "fire9/conv3x3_2.bias", "conv_final.weight"}},
   };
   for (const auto &[name, paths] : expected) {
