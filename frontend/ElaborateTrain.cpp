@@ -39,6 +39,7 @@ static std::string problemWith(const TrainingSetting &setting, double value) {
 //===-- What the elaborator asks ---------------------------------------------------------------------------------===//
 
 bool Elaborator::isTraining(llvm::StringRef path) const { return training && training->isTraining(path); }
+mlir::Value Elaborator::batched() { return training->batched(); }
 mlir::Value Elaborator::seed() { return training->seed(); }
 mlir::Value Elaborator::stepNumber() { return training->stepNumber(); }
 std::string Elaborator::drawPath(llvm::StringRef path) { return training->drawPath(path); }

@@ -119,6 +119,12 @@ public:
   // Training (ElaborateTrain.cpp). Elsewhere all is as in inference.
   /// Whether what is built now is to be trained: dropout drops, and batch norm at `path` takes the batch's statistics.
   bool isTraining(llvm::StringRef path) const;
+  /// Whether what is built now stands in a train block itself and not in a network that it calls.
+  bool isTrainBlock() const { return training && activeNetworks.empty(); }
+  /// Whether noise at `path` is drawn: in networks that are trained, and in train blocks themselves, evaluated or not.
+  bool drawsAt(llvm::StringRef path) const { return isTrainBlock() || isTraining(path); }
+  /// A tensor of the train block that has the batch's extent.
+  mlir::Value batched();
   /// In a train block, training or evaluation: where draws have numbers to draw from.
   bool hasDraws() const { return training != nullptr; }
   /// Arguments of the function that is being built, tensor<i64>, for draws; in train blocks alone.

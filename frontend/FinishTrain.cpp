@@ -22,9 +22,14 @@ void TrainElaborator::eraseArgument(Function &function, mlir::Value argument) {
 /// both or several, the augmented ones have names of their own.
 void TrainElaborator::nameInputs() {
   auto isLive = [&](mlir::Value value) {
-    return !value.use_empty() || llvm::any_of(reports, [&](const Report &report) {
-      return llvm::is_contained(report.metric.operands, value);
-    });
+    // Of what only gives the batch's extent to noise, any form will do.
+    return llvm::any_of(value.getUses(),
+                        [](mlir::OpOperand &use) {
+                          auto noise = llvm::dyn_cast<RandomNormalOp>(use.getOwner());
+                          return !noise || noise.getLike() != use.get();
+                        }) ||
+           llvm::any_of(reports,
+                        [&](const Report &report) { return llvm::is_contained(report.metric.operands, value); });
   };
   std::vector<std::pair<mlir::Value, Augmented>> all(augmented.begin(), augmented.end());
   for (size_t i = 0; i < rawInputs.size(); ++i) {

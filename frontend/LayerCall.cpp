@@ -10,7 +10,8 @@ namespace cnn {
 llvm::ArrayRef<const LayerInfo *> allLayers() {
   static const std::vector<const LayerInfo *> layers = [] {
     std::vector<const LayerInfo *> all;
-    for (auto family : {activationLayers(), convolutionLayers(), denseLayers(), poolLayers(), shapeLayers()})
+    for (auto family : {activationLayers(), convolutionLayers(), denseLayers(), poolLayers(), randomLayers(),
+                        reductionLayers(), shapeLayers()})
       for (const LayerInfo &layer : family)
         all.push_back(&layer);
     return all;
@@ -144,6 +145,27 @@ std::vector<int64_t> LayerCall::integers(llvm::StringRef name) {
     return {};
   }
   return values;
+}
+
+std::vector<int64_t> LayerCall::axes(llvm::StringRef name, int64_t rank, std::vector<int64_t> otherwise) {
+  const CallArgument *argument = find(name);
+  if (!argument)
+    return otherwise;
+  const int64_t *single = argument->value.get<int64_t>();
+  std::vector<int64_t> written = single ? std::vector<int64_t>{*single} : integers(name), found;
+  for (int64_t axis : written) {
+    int64_t dim = axis < 0 ? axis + rank : axis;
+    if (dim < 0 || dim >= rank || llvm::is_contained(found, dim)) {
+      error(argument->range,
+            llvm::is_contained(found, dim)
+                ? "'" + name.str() + "' names dimension " + std::to_string(dim) + " twice"
+                : "there is no dimension " + std::to_string(axis) + " of a tensor of rank " + std::to_string(rank));
+      return {};
+    }
+    found.push_back(dim);
+  }
+  llvm::sort(found);
+  return found;
 }
 
 std::array<int64_t, 2> LayerCall::spatial(llvm::StringRef name, std::array<int64_t, 2> otherwise, int64_t min) {
@@ -291,6 +313,18 @@ mlir::Value LayerCall::parameter(llvm::StringRef suffix, llvm::ArrayRef<int64_t>
   mlir::Value value = elaborator.state(kind, name, shape, init, range, replay);
   failed |= !value;
   return value;
+}
+
+mlir::Value LayerCall::bias(int64_t channels) {
+  const CallArgument *given = find("bias");
+  if (!given || given->value.is<bool>())
+    return boolean("bias", !has("weights")) ? parameter("bias", {channels}, initializer(Initializer::Zeros))
+                                            : mlir::Value();
+  mlir::Value bias = tensor("bias");
+  if (bias && (typeOf(bias).getRank() != 1 || typeOf(bias).getDimSize(0) != channels))
+    error(given->range, "'bias' is " + elaborator.shapeText(typeOf(bias).getShape()) + ", expected [" +
+                            std::to_string(channels) + "]");
+  return bias;
 }
 
 std::array<int64_t, 4> resolvePadding(const Padding &padding, llvm::ArrayRef<int64_t> extents,

@@ -45,6 +45,8 @@ struct LayerCall {
   /// A number for both axes, or [h, w].
   std::array<int64_t, 2> spatial(llvm::StringRef name, std::array<int64_t, 2> otherwise, int64_t min);
   std::vector<int64_t> integers(llvm::StringRef name);
+  /// A dimension of a tensor of this rank, or a list of them, in ascending order; negative ones count from the end.
+  std::vector<int64_t> axes(llvm::StringRef name, int64_t rank, std::vector<int64_t> otherwise);
   Padding padding(llvm::StringRef name);
   /// `he`, `zeros`, a number, ...; `mean`, `std`, `low` and `high` go with `normal` and `uniform`.
   InitAttr init(llvm::StringRef name, Initializer otherwise);
@@ -78,6 +80,9 @@ struct LayerCall {
   bool checkWork(llvm::ArrayRef<int64_t> result, int64_t perElement);
   mlir::Value parameter(llvm::StringRef suffix, llvm::ArrayRef<int64_t> shape, InitAttr init,
                         StateKind kind = StateKind::Parameter);
+  /// The argument `bias`: a tensor that is given, or a parameter of its own. A layer with given weights has a bias only
+  /// when one is given too.
+  mlir::Value bias(int64_t channels);
   InitAttr initializer(Initializer kind, double a = 0, double b = 0);
   Value result(mlir::Value value) { return Value(value, range); }
 

@@ -46,6 +46,8 @@ llvm::ArrayRef<LayerInfo> activationLayers();  // LayersActivation.cpp
 llvm::ArrayRef<LayerInfo> convolutionLayers(); // LayersConvolution.cpp
 llvm::ArrayRef<LayerInfo> denseLayers();       // LayersDense.cpp: dense, batch_norm, param
 llvm::ArrayRef<LayerInfo> poolLayers();        // LayersPool.cpp
+llvm::ArrayRef<LayerInfo> randomLayers();      // LayersRandom.cpp
+llvm::ArrayRef<LayerInfo> reductionLayers();   // LayersReduction.cpp
 llvm::ArrayRef<LayerInfo> shapeLayers();       // LayersShape.cpp
 
 } // namespace cnn

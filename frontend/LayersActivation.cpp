@@ -1,6 +1,5 @@
-// Element-wise layers: activations, functions of one tensor, minima and maxima, dropout and conversion.
+// Element-wise layers: activations, functions of one tensor, minima and maxima, conversion.
 #include "frontend/LayerCall.h"
-#include "ir/Compositions.h"
 
 #include <cmath>
 
@@ -41,6 +40,15 @@ Value leakyRelu(LayerCall &call) {
   return call.elaborator.binary("max", call.result(x), scaled, call.range, call.path);
 }
 
+/// x where x > 0, else alpha * (exp(x) - 1)
+Value elu(LayerCall &call) {
+  double alpha = call.number("alpha", 1);
+  mlir::Value x = call.input();
+  if (!x || call.failed)
+    return {};
+  return call.result(call.make<EluOp>(x, llvm::APFloat(alpha)));
+}
+
 template <bool Largest> Value extremum(LayerCall &call) {
   Value best = call.inputs[0].value;
   bool numbers = llvm::all_of(call.inputs, [](const CallArgument &input) { return input.value.isNumber(); });
@@ -54,20 +62,6 @@ template <bool Largest> Value extremum(LayerCall &call) {
   if (!numbers && !best.isPoison() && !best.isTensor())
     return call.error("expected tensors or numbers, met " + call.elaborator.describe(best));
   return best;
-}
-
-/// The identity but for training.
-Value dropout(LayerCall &call) {
-  double rate = call.number("rate", 0.5);
-  if (!(rate >= 0 && rate < 1))
-    return call.error(call.rangeOf("rate"), "'rate' is " + numberText(rate) + "; it is at least 0 and below 1");
-  mlir::Value x = call.input();
-  if (!x || call.failed)
-    return {};
-  if (rate == 0 || !call.elaborator.isTraining(call.path))
-    return Value(x, call.inputs[0].value.origin);
-  TensorBuilder b = call.draws();
-  return call.result(cnn::dropout(b, x, rate, call.seed(), call.step()));
 }
 
 Value convert(LayerCall &call) {
@@ -94,6 +88,8 @@ llvm::ArrayRef<LayerInfo> activationLayers() {
       {"relu", 1, 1, {}, unary<ReluOp>},
       {"relu6", 1, 1, {}, relu6},
       {"leaky_relu", 1, 1, {{"slope"}}, leakyRelu},
+      {"elu", 1, 1, {{"alpha"}}, elu},
+      {"softplus", 1, 1, {}, unary<SoftplusOp>},
       {"tanh", 1, 1, {}, unary<TanhOp>},
       {"sigmoid", 1, 1, {}, unary<SigmoidOp>},
       {"clamp", 1, 1, {{"low", true}, {"high", true}}, clamp},
@@ -104,7 +100,6 @@ llvm::ArrayRef<LayerInfo> activationLayers() {
       {"neg", 1, 1, {}, unary<NegOp>},
       {"min", 2, kAnyNumber, {}, extremum<false>},
       {"max", 2, kAnyNumber, {}, extremum<true>},
-      {"dropout", 1, 1, {{"rate"}}, dropout},
       {"convert", 1, 1, {{"to", true}}, convert},
   };
   return layers;

@@ -1,4 +1,4 @@
-// Convolution with trained or given weights, and fixed kernels applied to each channel.
+// Convolution and its transpose with trained or given weights, and fixed kernels applied to each channel.
 #include "frontend/LayerCall.h"
 
 #include "mlir/IR/Matchers.h"
@@ -127,18 +127,92 @@ Value conv(LayerCall &call) {
     return {};
   if (!weight)
     weight = call.parameter("weight", {channels, groupChannels, g.kernel[0], g.kernel[1]}, init);
-  // A convolution with given weights has a bias only when one is given too.
-  mlir::Value bias;
-  const CallArgument *given = call.find("bias");
-  if (given && !given->value.is<bool>()) {
-    bias = call.tensor("bias");
-    if (bias && (call.typeOf(bias).getRank() != 1 || call.typeOf(bias).getDimSize(0) != channels))
-      return call.error(given->range, "'bias' is " + call.elaborator.shapeText(call.typeOf(bias).getShape()) +
-                                          ", expected [" + std::to_string(channels) + "]");
-  } else if (call.boolean("bias", !call.has("weights"))) {
-    bias = call.parameter("bias", {channels}, call.initializer(Initializer::Zeros));
-  }
+  mlir::Value bias = call.bias(channels);
   return call.failed ? Value() : call.result(convolve(call, x, weight, bias, g, padding));
+}
+
+/// The transpose of `conv`: what it makes of an image, a convolution of the same parameters makes an image of the
+/// input's size of. Weights are [I, O/groups, kh, kw], as PyTorch's.
+Value convTranspose(LayerCall &call) {
+  Geometry g;
+  int64_t channels = call.integer("channels", 0, 1);
+  g.kernel = call.spatial("kernel", {0, 0}, 1);
+  g.stride = call.spatial("stride", {1, 1}, 1);
+  g.dilation = call.spatial("dilation", {1, 1}, 1);
+  g.groups = call.integer("groups", 1, 1);
+  auto more = call.spatial("output_padding", {0, 0}, 0);
+  Padding pad = call.padding("pad");
+  InitAttr init = call.init("init", Initializer::He);
+  mlir::Value weight = call.tensor("weights");
+  mlir::Value x = call.input(0, 4, "an image, f32[N, C, H, W]");
+  if (call.failed)
+    return {};
+  if (const CallArgument *given = call.find("pad"); given && given->value.is<Word>())
+    return call.error(given->range, "'pad' is a number of pixels, [h, w] or [[top, bottom], [left, right]]");
+  llvm::ArrayRef<int64_t> image = call.typeOf(x).getShape();
+  std::vector<Note> notes;
+  Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.typeText(x.getType()));
+  if (weight) {
+    auto type = call.typeOf(weight);
+    std::string shape = call.elaborator.shapeText(type.getShape());
+    if (type.getRank() != 4 || !type.hasStaticShape() || type.getDimSize(0) != image[1])
+      return call.error(call.rangeOf("weights"),
+                        "'weights' is " + shape + ", expected [" + std::to_string(image[1]) + ", O/groups, kh, kw]",
+                        std::move(notes));
+    if (call.has("kernel") && (g.kernel[0] != type.getDimSize(2) || g.kernel[1] != type.getDimSize(3)))
+      return call.error(call.rangeOf("kernel"), "'kernel' is " + timesText(g.kernel) + ", the weights are " + shape);
+    if (call.has("channels") && channels != type.getDimSize(1) * g.groups)
+      return call.error(call.rangeOf("channels"), "'channels' is " + std::to_string(channels) + ", the weights are " +
+                                                      shape + " for each of " + std::to_string(g.groups) +
+                                                      (g.groups == 1 ? " group" : " groups"));
+    channels = type.getDimSize(1) * g.groups;
+    g.kernel = {type.getDimSize(2), type.getDimSize(3)};
+  } else {
+    if (!call.has("channels"))
+      return call.error("needs the number of output channels, as in conv_transpose(64, kernel = 2), or 'weights'");
+    if (!call.has("kernel"))
+      return call.error("needs the size of its kernel, as in conv_transpose(64, kernel = 2)");
+  }
+  if (image[1] % g.groups || channels % g.groups)
+    return call.error(call.rangeOf("groups"),
+                      "'groups' is " + std::to_string(g.groups) + ", which does not divide both " +
+                          std::to_string(image[1]) + " input and " + std::to_string(channels) + " output channels",
+                      std::move(notes));
+  llvm::SmallVector<int64_t> shape = {image[0], channels};
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    if (more[axis] >= g.stride[axis])
+      return call.error(call.rangeOf("output_padding"), "'output_padding' is " + timesText(more) +
+                                                            ", which must be less than the stride of " +
+                                                            timesText(g.stride));
+    // All are below 2^31.
+    int64_t reach = (image[2 + axis] - 1) * g.stride[axis] + more[axis] + 1;
+    int64_t extent = reach + g.dilation[axis] * (g.kernel[axis] - 1) - pad.pixels[2 * axis] - pad.pixels[2 * axis + 1];
+    if (extent < 1)
+      return call.error(call.rangeOf("pad"),
+                        "'pad' takes away all of the image, which would be of size " +
+                            std::to_string(extent + pad.pixels[2 * axis] + pad.pixels[2 * axis + 1]) + " along axis " +
+                            std::to_string(2 + axis) + " without",
+                        std::move(notes));
+    shape.push_back(extent);
+  }
+  llvm::SmallVector<int64_t> weightShape = {image[1], channels / g.groups, g.kernel[0], g.kernel[1]};
+  int64_t perElement = image[1] / g.groups * g.kernel[0];
+  if (!call.checkSize(shape) || !call.checkSize(weightShape) || !call.checkWork(shape, perElement) ||
+      !call.checkWork(shape, perElement * g.kernel[1]))
+    return {};
+  if (!windowedExtent(shape[2], pad.pixels[0], pad.pixels[1], g.kernel[0], g.stride[0], g.dilation[0]) ||
+      !windowedExtent(shape[3], pad.pixels[2], pad.pixels[3], g.kernel[1], g.stride[1], g.dilation[1]))
+    return call.error("the result's size is beyond what a convolution can have");
+  if (!weight)
+    weight = call.parameter("weight", weightShape, init);
+  mlir::Value bias = call.bias(channels);
+  if (call.failed)
+    return {};
+  mlir::OpBuilder &builder = call.elaborator.builder;
+  return call.result(call.make<Conv2dTransposeOp>(
+      x, weight, bias, builder.getDenseI64ArrayAttr({shape[2], shape[3]}), builder.getDenseI64ArrayAttr(g.stride),
+      builder.getDenseI64ArrayAttr(pad.pixels), builder.getDenseI64ArrayAttr(g.dilation),
+      builder.getI64IntegerAttr(g.groups), PrecisionAttr::get(builder.getContext(), Precision::F32)));
 }
 
 /// One kernel [kh, kw] applied to each channel alone; the image keeps its size.
@@ -199,6 +273,24 @@ llvm::ArrayRef<LayerInfo> convolutionLayers() {
         {"low"},
         {"high"}},
        conv},
+      {"conv_transpose",
+       1,
+       1,
+       {{"channels"},
+        {"kernel"},
+        {"stride"},
+        {"pad"},
+        {"output_padding"},
+        {"dilation"},
+        {"groups"},
+        {"bias"},
+        {"weights"},
+        {"init"},
+        {"mean"},
+        {"std"},
+        {"low"},
+        {"high"}},
+       convTranspose},
       {"filter", 1, 1, {{"kernel", true}, {"border"}}, filter},
   };
   return layers;

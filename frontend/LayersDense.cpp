@@ -33,16 +33,7 @@ Value dense(LayerCall &call) {
     return {};
   if (!weight)
     weight = call.parameter("weight", {features, inputs}, init);
-  mlir::Value bias;
-  const CallArgument *given = call.find("bias");
-  if (given && !given->value.is<bool>()) {
-    bias = call.tensor("bias");
-    if (bias && (call.typeOf(bias).getRank() != 1 || call.typeOf(bias).getDimSize(0) != features))
-      return call.error(given->range, "'bias' is " + call.elaborator.shapeText(call.typeOf(bias).getShape()) +
-                                          ", expected [" + std::to_string(features) + "]");
-  } else if (call.boolean("bias", !call.has("weights"))) {
-    bias = call.parameter("bias", {features}, call.initializer(Initializer::Zeros));
-  }
+  mlir::Value bias = call.bias(features);
   if (call.failed)
     return {};
   return call.result(

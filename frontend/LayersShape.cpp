@@ -1,4 +1,4 @@
-// Layers that move elements: flatten, reshape, transpose, concat, pad. Slices are written as subscripts.
+// Layers that move elements: flatten, reshape, transpose, concat, pad, crop. Slices are written as subscripts.
 #include "frontend/LayerCall.h"
 
 #include <numeric>
@@ -193,6 +193,43 @@ Value pad(LayerCall &call) {
                        builder.getF64FloatAttr(value)));
 }
 
+/// The centre of an image, of a size or of the size of another image; an odd row or column is cut off at the end.
+Value crop(LayerCall &call) {
+  // x -> crop(64) means a size, too.
+  if (call.inputs.size() > 1 && !call.inputs[1].value.isTensor() && !call.has("size")) {
+    call.arguments.push_back({{"size", call.inputs[1].range}, call.inputs[1].range, call.inputs[1].value});
+    call.inputs.pop_back();
+  }
+  auto size = call.spatial("size", {0, 0}, 1);
+  mlir::Value x = call.input(0, 4, "an image, f32[N, C, H, W]");
+  mlir::Value like = call.inputs.size() > 1 ? call.input(1, 4, "an image, f32[N, C, H, W]") : mlir::Value();
+  if (call.failed)
+    return {};
+  if (call.has("size") == (call.inputs.size() > 1))
+    return call.error("needs one of a size, as in x -> crop([h, w]), and an image of that size, as in "
+                      "(x, y) -> crop");
+  auto type = call.typeOf(x);
+  if (like)
+    size = {call.typeOf(like).getDimSize(2), call.typeOf(like).getDimSize(3)};
+  llvm::SmallVector<int64_t> starts(4, 0), sizes(type.getShape()), steps(4, 1);
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    starts[2 + axis] = (type.getDimSize(2 + axis) - size[axis]) / 2;
+    sizes[2 + axis] = size[axis];
+  }
+  if (size[0] > type.getDimSize(2) || size[1] > type.getDimSize(3)) {
+    std::vector<Note> notes;
+    Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.typeText(type));
+    if (like)
+      Elaborator::addOrigin(notes, call.inputs[1].value, call.elaborator.typeText(like.getType()));
+    return call.error("the image of " + timesText(type.getShape().drop_front(2)) + " is smaller than " +
+                          timesText(size),
+                      std::move(notes));
+  }
+  sizes[0] = mlir::ShapedType::isDynamic(sizes[0]) ? -1 : sizes[0];
+  TensorBuilder b = call.formula();
+  return call.result(b.make<SliceOp>(x, {b.ints("starts", starts), b.ints("sizes", sizes), b.ints("steps", steps)}));
+}
+
 } // namespace
 
 llvm::ArrayRef<LayerInfo> shapeLayers() {
@@ -201,6 +238,7 @@ llvm::ArrayRef<LayerInfo> shapeLayers() {
       {"reshape", 1, 1, {{"shape", true}}, reshape},
       {"transpose", 1, 1, {{"order", true}}, transpose},
       {"concat", 1, kAnyNumber, {{"axis"}}, concat},
+      {"crop", 1, 2, {{"size"}}, crop},
       {"pad", 1, 1, {{"amount", true}, {"mode"}, {"value"}}, pad},
   };
   return layers;

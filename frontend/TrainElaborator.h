@@ -71,6 +71,8 @@ public:
   /// A call of an augmentation, which belongs to a function of its own. Reports where it stands elsewhere.
   static Value augment(TrainElaborator *training, LayerCall &call);
   bool isTraining(llvm::StringRef path) const { return mode == Mode::Training && !frozenCalls && !isFrozen(path); }
+  /// The first input, which has the batch's extent.
+  mlir::Value batched() const { return rawInputs.front(); }
   mlir::Value seed() { return draws().first; }
   mlir::Value stepNumber() { return draws().second; }
   std::string drawPath(llvm::StringRef path);

@@ -51,6 +51,7 @@ TEST(Examples, NumbersOfParameters) {
       {"googlenet", 6'624'904},
       {"inception_v3", 23'834'568},
       {"densenet121", 7'978'856},
+      {"unet", 31'036'546},
   };
   for (auto [name, count] : expected) {
     Example example(name);
