@@ -8,13 +8,14 @@ namespace {
 
 Value metric(LayerCall &call, const std::string &name, std::vector<mlir::Value> operands, int64_t classes) {
   MetricValue made{name, name, std::move(operands), classes, {}};
-  for (llvm::StringRef setting : {"peak", "threshold"})
+  for (llvm::StringRef setting : {"peak", "threshold", "positive"})
     if (call.has(setting))
       made.settings.push_back({setting.str(), call.number(setting, 0)});
   return call.failed ? Value() : Value(std::make_shared<const MetricValue>(std::move(made)), call.range);
 }
 
-/// Figures of scores [N, C, ...] and labels class(C)[N, ...], or of one score and two classes.
+/// Figures of scores [N, C, ...] and labels class(C)[N, ...], or of one score and two classes; `positive` names the one
+/// class that a single score tells from all others.
 Value ofClasses(LayerCall &call) {
   mlir::Value scores = call.input();
   const CallArgument &given = call.inputs[1];
@@ -27,16 +28,20 @@ Value ofClasses(LayerCall &call) {
   mlir::Value labels = given.value.tensor();
   llvm::SmallVector<int64_t> positions(call.typeOf(scores).getShape());
   int64_t channels = positions.size() > 1 ? positions[1] : 1;
-  bool isSingle = channels == 1;
+  bool isSingle = channels == 1, hasPositive = call.has("positive");
+  int64_t positive = call.integer("positive", 0, 0);
+  if (hasPositive && !call.failed && positive >= classes)
+    return call.error(call.rangeOf("positive"), "'positive' is " + std::to_string(positive) + ", and there are " +
+                                                    std::to_string(classes) + " classes, from 0");
   if (positions.size() > 1)
     positions.erase(positions.begin() + 1);
-  bool fits =
-      call.typeOf(labels).getShape() == llvm::ArrayRef(positions) && (isSingle ? classes == 2 : channels == classes);
+  bool fits = call.typeOf(labels).getShape() == llvm::ArrayRef(positions) &&
+              (isSingle ? classes == 2 || hasPositive : channels == classes && !hasPositive);
   if (!fits) {
     std::vector<Note> notes;
     Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.typeText(scores.getType()));
     llvm::SmallVector<int64_t> wanted(call.typeOf(labels).getShape());
-    wanted.insert(wanted.begin() + 1, classes);
+    wanted.insert(wanted.begin() + 1, hasPositive ? 1 : classes);
     return call.error("the scores are " + call.elaborator.typeText(scores.getType()) + " and the labels class(" +
                           std::to_string(classes) + ")" + call.elaborator.shapeText(call.typeOf(labels).getShape()) +
                           ", which go with f32" + call.elaborator.shapeText(wanted),
@@ -50,7 +55,8 @@ Value ofClasses(LayerCall &call) {
                         "'k' is " + std::to_string(k) + ", and there are " + std::to_string(classes) + " classes");
     name = "top" + std::to_string(k);
   }
-  return metric(call, name, {scores, labels}, classes);
+  // One class against the others is no classification: nobody is to look for scores of all classes.
+  return metric(call, name, {scores, labels}, hasPositive ? 0 : classes);
 }
 
 Value psnr(LayerCall &call) {
@@ -70,16 +76,11 @@ Value psnr(LayerCall &call) {
 
 llvm::ArrayRef<LayerInfo> metricFunctions() {
   static const std::vector<LayerInfo> functions = {
-      {"accuracy", 2, 2, {{"threshold"}}, ofClasses},
-      {"top_k", 2, 2, {{"k"}}, ofClasses},
-      {"precision", 2, 2, {{"threshold"}}, ofClasses},
-      {"recall", 2, 2, {{"threshold"}}, ofClasses},
-      {"f1", 2, 2, {{"threshold"}}, ofClasses},
-      {"iou", 2, 2, {{"threshold"}}, ofClasses},
-      {"miou", 2, 2, {{"threshold"}}, ofClasses},
-      {"confusion", 2, 2, {{"threshold"}}, ofClasses},
-      {"auc", 2, 2, {}, ofClasses},
-      {"psnr", 2, 2, {{"peak"}}, psnr},
+      {"accuracy", 2, 2, {{"threshold"}}, ofClasses},  {"top_k", 2, 2, {{"k"}}, ofClasses},
+      {"precision", 2, 2, {{"threshold"}}, ofClasses}, {"recall", 2, 2, {{"threshold"}}, ofClasses},
+      {"f1", 2, 2, {{"threshold"}}, ofClasses},        {"iou", 2, 2, {{"threshold"}}, ofClasses},
+      {"miou", 2, 2, {{"threshold"}}, ofClasses},      {"confusion", 2, 2, {{"threshold"}}, ofClasses},
+      {"auc", 2, 2, {{"positive"}}, ofClasses},        {"psnr", 2, 2, {{"peak"}}, psnr},
   };
   return functions;
 }

@@ -91,7 +91,7 @@ struct TrainingReport {
   std::vector<ReportOperand> operands;
   /// Of the labels, 0 where there are none.
   int64_t classes = 0;
-  /// As MetricOptions: "peak", "threshold".
+  /// As MetricOptions: "peak", "threshold"; and "positive", the class that counts as 1 while all others are 0.
   std::vector<std::pair<std::string, double>> settings;
 };
 

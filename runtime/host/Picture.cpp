@@ -171,6 +171,33 @@ Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int column
   return sheet;
 }
 
+Result<Image> mosaic(std::span<const LabelledPicture> pictures) {
+  constexpr int gap = 2, small = 64;
+  int width = 0, height = 0;
+  for (const LabelledPicture &picture : pictures) {
+    width = std::max(width, picture.image.width);
+    height = std::max(height, picture.image.height);
+  }
+  if (width == 0 || height == 0)
+    return makeError("a sheet needs at least one picture");
+  const auto count = static_cast<int64_t>(pictures.size());
+  int64_t across = 1;
+  while (across * across < count)
+    ++across;
+  const int factor = std::max(width, height) <= small ? 2 : 1;
+  const int64_t cellX = int64_t(width) * factor + gap, cellY = int64_t(height) * factor + gap;
+  const std::array<int64_t, 2> size = {(count + across - 1) / across * cellY + gap, across * cellX + gap};
+  const std::optional<int64_t> pixels = elementCount(size);
+  if (!pixels || *pixels > maximumPixels)
+    return makeError("a sheet of {} pictures of up to {}x{} would have {}x{} pixels, above the limit of {}", count,
+                     height, width, size[0], size[1], maximumPixels);
+  Image sheet = Image::filled(static_cast<int>(size[0]), static_cast<int>(size[1]), 3, 255);
+  for (int64_t i = 0; i < count; ++i)
+    paste(sheet, static_cast<int>(gap + i / across * cellY), static_cast<int>(gap + i % across * cellX),
+          pictures[static_cast<size_t>(i)].image, factor);
+  return sheet;
+}
+
 void drawText(Image &image, int y, int x, std::string_view text, uint8_t value, int scale) {
   for (char c : text) {
     const uint8_t *glyph = glyphOf(c);

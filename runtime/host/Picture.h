@@ -40,6 +40,9 @@ Result<std::vector<LabelledPicture>> picturesOf(const std::string &name, const T
 /// 0 makes the sheet about square.
 Result<Image> contactSheet(std::span<const LabelledPicture> pictures, int columns = 0);
 
+/// The pictures close together in rows, about as many as columns, each twice its size where all are small: for many.
+Result<Image> mosaic(std::span<const LabelledPicture> pictures);
+
 /// Draws printable ASCII (others as '?') with a 5x7 font in cells of 6x8 times `scale`; what leaves the picture is cut.
 void drawText(Image &image, int y, int x, std::string_view text, uint8_t value, int scale = 1);
 

@@ -2,6 +2,7 @@
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/training/Evaluator.h"
+#include "tools/cnnc/training/ReportedPictures.h"
 #include "tools/cnnc/training/SavedState.h"
 #include "tools/cnnc/training/TrainingSetup.h"
 
@@ -17,7 +18,7 @@ namespace cnn {
 namespace {
 
 struct EvalOptions {
-  std::string net, confusion, worst, split = "test";
+  std::string net, confusion, worst, pictures, split = "test";
   DataOptions data;
   WeightOptions weights;
   TargetOptions target;
@@ -39,6 +40,13 @@ void judge(const host::Batch &batch, const host::TensorView &scores, const host:
   std::vector<float> all = scores.toFloats();
   std::vector<double> classes = labels.toDoubles();
   size_t count = static_cast<size_t>(scores.shape[1]);
+  if (count == 1) { // a logit of class 1: class 0 has the score 0
+    std::vector<float> pairs;
+    for (float score : all)
+      pairs.insert(pairs.end(), {0.0f, score});
+    all = std::move(pairs);
+    count = 2;
+  }
   for (size_t i = 0; i < static_cast<size_t>(batch.count); ++i) {
     std::span<const float> own(all.data() + i * count, count);
     int64_t actual = std::llround(classes[i]), predicted = host::predictedClass(own);
@@ -73,6 +81,8 @@ int evalCommand(ArrayRef<std::string> arguments) {
   line.number("seed", "N", options.seed, 0, int64_t(1) << 52, "of the augmentation, and of the share to validate");
   line.text("confusion", "FILE", options.confusion, "draw the confusion matrix as .png");
   line.text("worst", "FILE", options.worst, "a sheet of the worst-classified images as .png");
+  line.text("pictures", "FILE", options.pictures,
+            "a sheet of the first samples: the pictures that go in and those that the block reports on, as .png");
   line.flag("json", options.json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
@@ -89,7 +99,7 @@ int evalCommand(ArrayRef<std::string> arguments) {
   if (!choice)
     return line.misuse(choice.error().message);
   int64_t threads = options.target.threads ? options.target.threads : host::usableCpus();
-  for (const std::string &path : {options.confusion, options.worst})
+  for (const std::string &path : {options.confusion, options.worst, options.pictures})
     if (!path.empty())
       if (auto good = checkOutputPath(path); !good)
         return fail(good.error().message);
@@ -104,6 +114,9 @@ int evalCommand(ArrayRef<std::string> arguments) {
   TrainingSettings chosen = settingsOf(program);
   if (options.copies && !program.augment)
     return fail("'" + program.name + "' augments nothing: --tta has nothing to average");
+  // The matrix can be had wherever there are classes.
+  if (const TrainingReport *figure = classifier(program); figure && !options.confusion.empty())
+    program.reports.push_back({"confusion", "confusion", figure->operands, figure->classes, figure->settings});
   const TrainingReport *judged = classifier(program);
   if (!options.worst.empty() && !judged)
     return fail("'" + program.name + "' reports nothing that classifies: --worst has nothing to show");
@@ -126,6 +139,10 @@ int evalCommand(ArrayRef<std::string> arguments) {
   if (!data)
     return fail(data.error().message);
   reportSkipped(*data);
+  if (auto chosenSamples = options.data.choose(*data))
+    data = std::move(chosenSamples);
+  else
+    return fail(chosenSamples.error().message);
 
   auto evaluate = StepModule::create(*program.evaluate, *choice, options.target.exact);
   if (!evaluate)
@@ -150,7 +167,13 @@ int evalCommand(ArrayRef<std::string> arguments) {
   auto binding = BatchBinding::create(**evaluate, program.inputs, nullptr);
   if (!binding)
     return fail(binding.error().message);
+  ReportedPictures shown(program, **evaluate, *binding);
+  if (!options.pictures.empty() && shown.rows() < 2)
+    return fail("'" + program.name +
+                "' reports on no pictures: --pictures shows those that psnr or another report takes");
   auto look = [&](const host::Batch &batch, const StepCall &call) {
+    if (!options.pictures.empty())
+      shown.add(batch, call, data->classNames());
     if (options.worst.empty())
       return;
     const ReportOperand &label = judged->operands[1];
@@ -167,7 +190,7 @@ int evalCommand(ArrayRef<std::string> arguments) {
   const host::ConfusionMatrix *matrix = reports.confusion();
   if (!options.confusion.empty()) {
     if (!matrix)
-      return fail("'" + program.name + "' reports nothing with a confusion matrix: accuracy or confusion, say");
+      return fail("'" + program.name + "' reports nothing that classifies: --confusion has nothing to show");
     auto picture = matrix->picture();
     if (!picture)
       return fail(picture.error().message);
@@ -181,6 +204,9 @@ int evalCommand(ArrayRef<std::string> arguments) {
     if (auto written = host::writePng(options.worst, *sheet); !written)
       return fail(written.error().message);
   }
+  if (!options.pictures.empty())
+    if (auto written = shown.write(options.pictures); !written)
+      return fail(written.error().message);
   if (options.json) {
     host::JsonWriter json;
     json.beginObject().member("network", program.name).member("target", (*evaluate)->describe());

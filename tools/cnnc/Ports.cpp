@@ -90,6 +90,9 @@ bool namesPort(StringRef argument, ArrayRef<Port> ports) {
                                     !(name.contains('/') || name.contains('.')));
 }
 
+/// Of how many pictures each gets a caption with its index.
+constexpr size_t kCaptioned = 64;
+
 bool isPng(StringRef file) { return file.ends_with_insensitive(".png"); }
 
 } // namespace
@@ -175,7 +178,8 @@ Result<std::pair<size_t, std::string>> matchPort(StringRef argument, ArrayRef<Po
   return std::pair(size_t(0), argument.str());
 }
 
-Result<std::vector<Tensor>> readInputs(ArrayRef<std::string> arguments, ArrayRef<Port> inputs) {
+Result<std::vector<Tensor>> readInputs(ArrayRef<std::string> arguments, ArrayRef<Port> inputs, int64_t samples,
+                                       uint64_t seed) {
   std::vector<std::vector<std::string>> files(inputs.size());
   for (const std::string &argument : arguments) {
     auto match = matchPort(argument, inputs, "input");
@@ -185,6 +189,10 @@ Result<std::vector<Tensor>> readInputs(ArrayRef<std::string> arguments, ArrayRef
   }
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < inputs.size(); ++i) {
+    if (files[i].empty() && samples > 0) {
+      tensors.push_back(std::move(randomInputs(inputs[i], samples, seed).front()));
+      continue;
+    }
     if (files[i].empty())
       return makeError("input '{0}' ({1}) is missing: --input {0}=FILE", inputs[i].name, typeText(inputs[i].type));
     std::optional<Tensor> joined;
@@ -268,7 +276,12 @@ Result<void> writeOutputs(const OutputFile &file, ArrayRef<Port> ports, ArrayRef
   }
   if (pictures.size() == 1)
     return host::writePng(path, pictures.front().image);
-  auto sheet = host::contactSheet(pictures);
+  // Several outputs of a batch are a row each; many pictures of one output are shown without captions.
+  bool areRows = file.ports.size() > 1 && tensors[file.ports.front()].shape.front() > 1 &&
+                 pictures.size() % file.ports.size() == 0;
+  auto sheet = file.ports.size() == 1 && pictures.size() > kCaptioned
+                   ? host::mosaic(pictures)
+                   : host::contactSheet(pictures, areRows ? static_cast<int>(pictures.size() / file.ports.size()) : 0);
   if (!sheet)
     return sheet.error();
   return host::writePng(path, *sheet);

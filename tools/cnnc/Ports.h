@@ -49,8 +49,9 @@ host::Result<OutputFile> matchOutput(llvm::StringRef argument, llvm::ArrayRef<Po
 /// Reads the files of `--input`, `[NAME=]FILE` each, into one tensor an input. Several files of an input follow each
 /// other along the batch, which must be the same for all inputs. A `.npy` file holds the input itself, with or without
 /// the batch dimension, and is converted to its element type; anything else is a picture and goes through the declared
-/// preprocessing.
-host::Result<std::vector<host::Tensor>> readInputs(llvm::ArrayRef<std::string> arguments, llvm::ArrayRef<Port> inputs);
+/// preprocessing. Inputs without a file are an error, or, where `samples` is above 0, so many of randomInputs().
+host::Result<std::vector<host::Tensor>> readInputs(llvm::ArrayRef<std::string> arguments, llvm::ArrayRef<Port> inputs,
+                                                   int64_t samples = 0, uint64_t seed = 0);
 
 /// Tensors for a batch: normal numbers, or random bytes, drawn by Philox from the input's name.
 std::vector<host::Tensor> randomInputs(llvm::ArrayRef<Port> inputs, int64_t batch, uint64_t seed);

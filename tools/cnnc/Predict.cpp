@@ -1,6 +1,7 @@
 // `cnnc predict`: a folder of pictures to a table of classes.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
+#include "tools/cnnc/Table.h"
 #include "tools/cnnc/training/SavedState.h"
 #include "tools/cnnc/training/TrainingSetup.h"
 
@@ -9,6 +10,7 @@
 #include "runtime/host/Csv.h"
 #include "runtime/host/Json.h"
 #include "runtime/host/Labels.h"
+#include "runtime/host/Picture.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,26 +25,84 @@ struct PredictOptions {
   WeightOptions weights;
   TargetOptions target;
   std::vector<std::string> inputs;
-  std::string output, labels, pixels = "unit";
+  std::string output, labels, sheet, pixels = "unit";
   int64_t batch = 32, workers = 0;
   bool skipBad = false, scores = false, json = false;
 };
 
-/// One line of the table.
-std::string row(const std::string &sample, std::span<const float> scores, bool areProbabilities,
-                ArrayRef<std::string> names, bool withScores) {
+struct Judgement {
+  size_t best;
+  double probability;
+};
+
+Judgement judge(std::span<const float> scores, bool areProbabilities) {
   size_t best = static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
   double sum = 0;
   for (float score : scores)
     sum += std::exp(static_cast<double>(score) - scores[best]);
-  std::string line = host::csvField(sample) + "," + std::to_string(best) + "," +
-                     host::csvField(best < names.size() ? names[best] : "") + "," +
-                     host::csvNumber(areProbabilities ? static_cast<double>(scores[best]) : 1 / sum);
+  return {best, areProbabilities ? static_cast<double>(scores[best]) : 1 / sum};
+}
+
+/// One line of the CSV file.
+std::string row(const std::string &sample, std::span<const float> scores, Judgement judgement,
+                ArrayRef<std::string> names, bool withScores) {
+  std::string line = host::csvField(sample) + "," + std::to_string(judgement.best) + "," +
+                     host::csvField(judgement.best < names.size() ? names[judgement.best] : "") + "," +
+                     host::csvNumber(judgement.probability);
   if (withScores)
     for (float score : scores)
       line += "," + host::csvNumber(score);
   return line + "\n";
 }
+
+/// The picture behind a sample; where the data has arrays of numbers, what the network sees.
+host::Result<host::Image> pictureOf(const host::Dataset &data, const host::Batch &batch, size_t i) {
+  if (auto picture = data.picture(batch.samples[i]))
+    return picture;
+  host::TensorView one = batch.tensors.front().view();
+  size_t bytes = one.bytes.size() / static_cast<size_t>(one.shape.front());
+  one.shape.front() = 1;
+  one.bytes = one.bytes.subspan(i * bytes, bytes);
+  host::ValueRange range = host::finiteRange(one);
+  return host::pictureOf(one, range.low >= 0 && range.high <= 1 ? host::ValueRange() : range);
+}
+
+/// How many pictures went to each class, and how sure the network was of them.
+class Tally {
+public:
+  explicit Tally(int64_t classes) : counts(static_cast<size_t>(classes)), sums(static_cast<size_t>(classes)) {}
+
+  void add(Judgement judgement) {
+    ++counts[judgement.best];
+    sums[judgement.best] += judgement.probability;
+    total += judgement.probability;
+    ++pictures;
+  }
+  double meanProbability() const { return total / static_cast<double>(std::max<int64_t>(1, pictures)); }
+  ArrayRef<int64_t> classes() const { return counts; }
+
+  /// Without classes that no picture went to where there are many.
+  void print(ArrayRef<std::string> names) const {
+    Table table({{"class", Table::Align::Right},
+                 {"label", Table::Align::Left},
+                 {"pictures", Table::Align::Right},
+                 {"share", Table::Align::Right},
+                 {"mean probability", Table::Align::Right}});
+    for (size_t i = 0; i < counts.size(); ++i)
+      if (counts[i] || counts.size() <= 20)
+        table.add({std::to_string(i), i < names.size() ? names[i] : "", withSeparators(counts[i]),
+                   fmt::format("{:.1f} %", 100.0 * static_cast<double>(counts[i]) / static_cast<double>(pictures)),
+                   counts[i] ? fmt::format("{:.4f}", sums[i] / static_cast<double>(counts[i])) : ""});
+    table.add({"all", "", withSeparators(pictures), "", fmt::format("{:.4f}", meanProbability())});
+    table.print(llvm::outs());
+  }
+
+private:
+  std::vector<int64_t> counts;
+  std::vector<double> sums;
+  double total = 0;
+  int64_t pictures = 0;
+};
 
 } // namespace
 
@@ -54,6 +114,7 @@ int predictCommand(ArrayRef<std::string> arguments) {
   options.target.declare(line);
   line.list("input", "FOLDER|FILE", options.inputs, "pictures, and folders and archives of them; required");
   line.text("output", "FILE", options.output, "the table, a CSV file: file,class,label,probability; required");
+  line.text("sheet", "FILE", options.sheet, "a sheet of the first 100 pictures with their classes, as .png");
   line.text("labels", "FILE", options.labels, "names of the classes, one a line (those kept with the weights)");
   line.number("batch", "N", options.batch, 1, int64_t(1) << 20, "pictures at a time (32)");
   line.number("workers", "N", options.workers, 1, 256, "threads that decode (half of --threads)");
@@ -73,8 +134,10 @@ int predictCommand(ArrayRef<std::string> arguments) {
   auto choice = TargetChoice::parse(options.target.target, /*all=*/false);
   if (!choice)
     return line.misuse(choice.error().message);
-  if (auto good = checkOutputPath(options.output); !good)
-    return fail(good.error().message);
+  for (const std::string &path : {options.output, options.sheet})
+    if (!path.empty())
+      if (auto good = checkOutputPath(path); !good)
+        return fail(good.error().message);
 
   MLIRContext context;
   OwningOpRef<ModuleOp> network = loadNetwork(context, options.network);
@@ -127,6 +190,9 @@ int predictCommand(ArrayRef<std::string> arguments) {
   for (int64_t i = 0; options.scores && i < classes; ++i)
     table += ",score_" + std::to_string(i);
   table += "\n";
+  constexpr size_t kShown = 100;
+  std::vector<host::LabelledPicture> shown;
+  Tally tally(classes);
   while (true) {
     auto next = (*loader)->next();
     if (!next)
@@ -137,10 +203,27 @@ int predictCommand(ArrayRef<std::string> arguments) {
     if (!results)
       return fail(results.error().message);
     std::vector<float> scores = results->front().view().toFloats();
-    for (size_t i = 0; i < static_cast<size_t>((*next)->count); ++i)
-      table += row(data->sampleName((*next)->samples[i]),
-                   std::span(scores).subspan(i * static_cast<size_t>(classes), static_cast<size_t>(classes)),
-                   areProbabilities, *names, options.scores);
+    for (size_t i = 0; i < static_cast<size_t>((*next)->count); ++i) {
+      auto own = std::span(scores).subspan(i * static_cast<size_t>(classes), static_cast<size_t>(classes));
+      Judgement judgement = judge(own, areProbabilities);
+      int64_t sample = (*next)->samples[i];
+      table += row(data->sampleName(sample), own, judgement, *names, options.scores);
+      tally.add(judgement);
+      if (options.sheet.empty() || shown.size() == kShown)
+        continue;
+      auto picture = pictureOf(*data, **next, i);
+      if (!picture)
+        return fail(picture.error().message);
+      std::string name = judgement.best < names->size() ? (*names)[judgement.best] : std::to_string(judgement.best);
+      shown.push_back({name + fmt::format("\n{:.4f}", judgement.probability), std::move(*picture)});
+    }
+  }
+  if (!options.sheet.empty()) {
+    auto sheet = host::contactSheet(shown, /*columns=*/10);
+    if (!sheet)
+      return fail(sheet.error().message);
+    if (auto written = host::writePng(options.sheet, *sheet); !written)
+      return fail(written.error().message);
   }
   if (auto written = host::writeFile(options.output, std::string_view(table)); !written)
     return fail(written.error().message);
@@ -148,9 +231,12 @@ int predictCommand(ArrayRef<std::string> arguments) {
     host::JsonWriter json;
     json.beginObject().member("network", networkName(*network)).member("target", (*target)->describe());
     json.member("pictures", data->size()).member("skipped", data->skipped().size()).member("output", options.output);
+    json.array("classes", tally.classes()).member("mean_probability", tally.meanProbability());
     llvm::outs() << json.endObject().text() << "\n";
   } else {
-    llvm::outs() << data->size() << (data->size() == 1 ? " picture" : " pictures") << " to " << options.output << "\n";
+    llvm::outs() << data->size() << (data->size() == 1 ? " picture" : " pictures") << " to " << options.output
+                 << "\n\n";
+    tally.print(*names);
   }
   return 0;
 }

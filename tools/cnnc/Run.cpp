@@ -22,7 +22,8 @@ struct RunOptions {
   TargetOptions target;
   std::vector<std::string> inputs, outputs;
   std::string labels;
-  int64_t top = 5;
+  int64_t top = 5, samples = 0;
+  std::optional<uint64_t> seed;
   bool json = false;
 };
 
@@ -55,6 +56,42 @@ std::vector<std::vector<Prediction>> predict(const host::Tensor &scores, bool ar
     images.push_back(std::move(predictions));
   }
   return images;
+}
+
+/// Runs a large batch a part at a time, so that the workspace stays small.
+host::Result<std::vector<host::Tensor>> runInParts(Target &target, ArrayRef<host::Tensor> inputs,
+                                                   ArrayRef<Port> inputPorts, ArrayRef<Port> outputPorts) {
+  constexpr int64_t kPart = 256;
+  auto isBatched = [](const Port &port) { return port.type.isDynamicDim(0); };
+  if (inputs.empty() || inputs.front().shape.empty() || inputs.front().shape.front() <= kPart ||
+      !llvm::all_of(inputPorts, isBatched) || !llvm::all_of(outputPorts, isBatched))
+    return target.run(inputs);
+  int64_t batch = inputs.front().shape.front();
+  std::vector<host::Tensor> results;
+  for (int64_t begin = 0; begin < batch; begin += kPart) {
+    int64_t count = std::min(kPart, batch - begin);
+    std::vector<host::Tensor> part;
+    for (const host::Tensor &input : inputs) {
+      std::vector<int64_t> shape = input.shape;
+      shape.front() = count;
+      part.push_back(host::Tensor::zeros(input.dtype, shape));
+      size_t each = input.bytes.size() / static_cast<size_t>(batch);
+      auto from = input.bytes.begin() + static_cast<ptrdiff_t>(each * static_cast<size_t>(begin));
+      std::copy_n(from, part.back().bytes.size(), part.back().bytes.begin());
+    }
+    auto outputs = target.run(part);
+    if (!outputs)
+      return outputs;
+    if (begin == 0) {
+      results = std::move(*outputs);
+      continue;
+    }
+    for (auto [whole, own] : llvm::zip_equal(results, *outputs)) {
+      whole.bytes.insert(whole.bytes.end(), own.bytes.begin(), own.bytes.end());
+      whole.shape.front() += count;
+    }
+  }
+  return results;
 }
 
 bool isScores(const host::Tensor &tensor) {
@@ -140,6 +177,9 @@ int runCommand(ArrayRef<std::string> arguments) {
   options.network.declare(line);
   options.weights.declare(line);
   line.list("input", "[INPUT=]FILE", options.inputs, "a picture (PNG, JPEG) or a tensor (.npy); several make a batch");
+  line.number("samples", "N", options.samples, 1, 1000000,
+              "draw N values of each input that has no file, from the standard normal distribution");
+  line.seed("seed", "S", options.seed, "of what --samples draws (0)");
   line.list("output", "[OUTPUT=]FILE", options.outputs,
             "write an output as .npy or as a picture to .png; without OUTPUT=, a .png shows all pictures");
   line.text("labels", "FILE", options.labels, "names of the classes, one a line");
@@ -151,6 +191,8 @@ int runCommand(ArrayRef<std::string> arguments) {
     return *code;
   if (auto choice = TargetChoice::parse(options.target.target, /*all=*/false); !choice)
     return line.misuse(choice.error().message);
+  if (options.seed && !options.samples)
+    return line.misuse("'--seed' needs --samples N: without it nothing is drawn");
 
   MLIRContext context;
   OwningOpRef<ModuleOp> network = loadNetwork(context, options.network);
@@ -177,7 +219,7 @@ int runCommand(ArrayRef<std::string> arguments) {
     if (auto kept = classNamesOf(options.weights.file))
       labels = std::move(*kept);
   }
-  auto inputs = readInputs(options.inputs, inputPorts);
+  auto inputs = readInputs(options.inputs, inputPorts, options.samples, options.seed.value_or(0));
   if (!inputs)
     return fail(inputs.error().message);
   auto weights = Weights::open(*network, options.weights);
@@ -188,7 +230,7 @@ int runCommand(ArrayRef<std::string> arguments) {
   if (!target)
     return fail(target.error().message);
   auto start = std::chrono::steady_clock::now();
-  auto outputs = (*target)->run(*inputs);
+  auto outputs = runInParts(**target, *inputs, inputPorts, outputPorts);
   std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   if (!outputs)
     return fail(outputs.error().message);

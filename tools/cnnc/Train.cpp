@@ -9,6 +9,7 @@
 
 #include "llvm/Support/FileSystem.h"
 
+#include <chrono>
 #include <csignal>
 
 using namespace mlir;
@@ -139,6 +140,34 @@ std::string figuresText(llvm::ArrayRef<host::NamedValue> values) {
   return text;
 }
 
+/// Which epochs get a line where there are many short ones: all up to 100, else about 50 round numbers of them.
+int64_t epochsPerLine(int64_t epochs) {
+  int64_t every = 1;
+  for (int64_t power = 1; epochs > 100 && epochs / every > 50; power *= 10)
+    for (int64_t step : {power, 2 * power, 5 * power})
+      if (epochs / every > 50)
+        every = step;
+  return every;
+}
+
+/// Says which epochs are printed: every line of JSON; for people every one that took a while, else round numbers.
+class EpochLines {
+public:
+  EpochLines(const TrainOptions &options)
+      : every(options.json ? 1 : epochsPerLine(options.run.settings.epochs)), epochs(options.run.settings.epochs) {}
+
+  bool wants(int64_t epoch) {
+    auto now = std::chrono::steady_clock::now();
+    bool isSlow = now - lastEpoch > std::chrono::seconds(1);
+    lastEpoch = now;
+    return isSlow || epoch % every == 0 || epoch == 1 || epoch == epochs;
+  }
+
+private:
+  int64_t every, epochs;
+  std::chrono::steady_clock::time_point lastEpoch = std::chrono::steady_clock::now();
+};
+
 void printEpoch(const TrainOptions &options, const host::HistoryRecord &record) {
   if (options.json) {
     llvm::outs() << host::jsonLine(record) << "\n";
@@ -229,6 +258,10 @@ int trainCommand(ArrayRef<std::string> arguments) {
   if (!data)
     return fail(data.error().message);
   reportSkipped(data->train);
+  auto chosen = options.data.choose(data->train);
+  if (!chosen)
+    return fail(chosen.error().message);
+  data->train = std::move(*chosen);
   if (data->validation)
     reportSkipped(*data->validation);
 
@@ -282,12 +315,23 @@ int trainCommand(ArrayRef<std::string> arguments) {
   std::signal(SIGINT, askToStop);
   std::signal(SIGTERM, askToStop);
   host::Progress progress(host::standardErrorProgress(), !options.quiet);
-  auto end = (*run)->run(progress, stopAsked, [&](const host::HistoryRecord &record) {
+  EpochLines lines(options);
+  int64_t ended = 0, printed = 0;
+  auto print = [&](const host::HistoryRecord &record) {
     printEpoch(options, record);
     if (statistics)
       people(options) << "\n" << host::statisticsTable((*run)->statistics()) << "\n";
+    printed = record.epoch;
+  };
+  auto end = (*run)->run(progress, stopAsked, [&](const host::HistoryRecord &record) {
+    ended = record.epoch;
+    if (lines.wants(record.epoch))
+      print(record);
   });
   progress.finish();
+  // A run that ends early ends with a line too.
+  if (end && printed < ended)
+    print((*run)->records().back());
   if (!end)
     return fail(end.error().message);
   if (*end == RunEnd::NotFinite)

@@ -284,6 +284,8 @@ Request requestOf(const DatasetOptions &options, Split split) {
   Request request;
   request.split = split;
   request.skipBad = options.skipBad;
+  if (options.labels)
+    request.parts.insert("label");
   for (const Field &field : options.fields) {
     const std::vector<std::string> candidates = partCandidates(field);
     request.parts.insert(candidates.begin(), candidates.end());

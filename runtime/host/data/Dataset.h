@@ -64,6 +64,8 @@ struct DatasetOptions {
   /// the data's own names, folders sorted by name (by value where all are numbers).
   std::vector<std::string> classNames = {};
   PixelScale pixels = PixelScale::Unit;
+  /// Reads the classes of the samples also where no field takes them.
+  bool labels = false;
   /// Decodes every sample at the opening, with `threads` threads, and leaves out those that fail (skipped() lists
   /// them), so that what remains is the same in every run. Otherwise the first bad sample met is an error.
   bool skipBad = false;
@@ -112,7 +114,8 @@ private:
 ///   - IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., each also with .gz (labels only where asked
 ///   for);
 ///   - CIFAR-10 or CIFAR-100 in binary: data_batch_1.bin ..., test_batch.bin, batches.meta.txt; train.bin, test.bin;
-///   - NumPy: images.npy and labels.npy, x.npy and y.npy, or PART.npy; x_train.npy, x_test.npy ... for splits;
+///   - NumPy: images.npy and labels.npy, x.npy and y.npy, or PART.npy; x_train.npy, x_test.npy ... for splits; an .npy
+///     of any name that is named itself has the pictures;
 ///   - pictures and masks: images/ and masks/ with the same stems, also within train/, val/, test/;
 ///   - a folder of PNG or JPEG pictures for each class, also within train/, val/, test/;
 ///   - pictures alone, where only "image" is asked for;

@@ -213,6 +213,13 @@ Result<Opened> openNumpy(const std::string &path, const Request &request) {
     parseKey(named);
     for (Entry &entry : *entries)
       parseKey(entry);
+    if (!request.wants(named.part) && named.part != "label" && request.wants("image")) {
+      // A name of another kind: the pictures, whatever else lies there.
+      std::erase_if(*entries, [](const Entry &entry) { return entry.part == "image"; });
+      for (Entry &entry : *entries)
+        if (entry.key == named.key)
+          entry.part = "image";
+    }
     std::erase_if(*entries, [&](const Entry &entry) { return entry.portion != named.portion; });
     for (Entry &entry : *entries)
       entry.portion = Portion::Whole;

@@ -40,8 +40,14 @@ host::Result<Reports> Reports::create(const TrainingProgram &program, const Step
       options.classes = described.classes;
       if (described.classes == static_cast<int64_t>(classNames.size()))
         options.classNames = classNames.vec();
-      for (const auto &[name, value] : described.settings)
-        (name == "peak" ? options.peak : options.threshold) = value;
+      for (const auto &[name, value] : described.settings) {
+        if (name == "positive") {
+          report.positive = std::llround(value);
+          options.classes = 2;
+        } else {
+          (name == "peak" ? options.peak : options.threshold) = value;
+        }
+      }
       auto metric = host::makeMetrics(std::span(&described.metric, 1), options);
       if (!metric)
         return metric.error();
@@ -92,6 +98,9 @@ host::Result<void> Reports::add(const host::Batch &batch, const StepCall &call, 
       targets = second.toFloats();
     else
       labels = toIntegers(second);
+    if (report.positive)
+      for (int64_t &label : labels)
+        label = label == host::ignoredLabel ? label : label == *report.positive;
     host::MetricBatch values{scores, first.shape, labels, targets};
     if (auto added = report.metric->add(values); !added)
       return host::makeError("{}: {}", report.name, added.error().message);

@@ -57,6 +57,7 @@ private:
     std::string name;
     std::unique_ptr<host::Metric> metric; // null: a mean of a scalar
     bool wantsTargets = false;            // values to be reached rather than classes
+    std::optional<int64_t> positive;      // the class that counts as 1, all others being 0
     std::vector<Operand> operands;
     RunningMean mean;
   };

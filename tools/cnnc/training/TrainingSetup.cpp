@@ -1,6 +1,8 @@
 // Block, settings and data; TrainingSetup.h has the contract.
 #include "tools/cnnc/training/TrainingSetup.h"
 
+#include "tools/cnnc/training/ClassChoice.h"
+
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -49,6 +51,8 @@ TrainingSettings settingsOf(const TrainingProgram &program) {
 void DataOptions::declare(CommandLine &line) {
   line.text("data", "DIR", data,
             "the data: a folder, an archive or a file (docs/training.md lists the forms); required");
+  line.text("only", "CLASSES", only, "only samples of these classes: 0-8, or cat,dog; validation keeps all");
+  line.text("except", "CLASSES", except, "only samples of the other classes; validation keeps all");
   line.text("pixels", "HOW", pixels, "8-bit values without preprocessing become value / 255 (unit) or the value (raw)");
   line.flag("skip-bad", skipBad, "leave out samples that cannot be read, and say how many; otherwise they are errors");
   line.number("workers", "N", workers, 1, 256, "threads that decode (half of --threads)");
@@ -59,6 +63,8 @@ std::string DataOptions::problem() const {
     return "'--data' is missing: the folder or file with the data";
   if (pixels != "unit" && pixels != "raw")
     return "'--pixels' is '" + pixels + "': unit or raw is expected";
+  if (!only.empty() && !except.empty())
+    return "'--only' and '--except' say the same in two ways: give one of them";
   return "";
 }
 
@@ -74,8 +80,15 @@ host::Result<host::DatasetOptions> DataOptions::dataset(ArrayRef<TrainingInput> 
   options.fields = std::move(*fields);
   options.pixels = pixels == "raw" ? host::PixelScale::Raw : host::PixelScale::Unit;
   options.skipBad = skipBad;
+  options.labels = !only.empty() || !except.empty();
   options.threads = static_cast<unsigned>(threads);
   return options;
+}
+
+host::Result<host::Dataset> DataOptions::choose(const host::Dataset &samples) const {
+  if (!only.empty())
+    return chooseClasses(samples, only, /*keep=*/true);
+  return except.empty() ? samples : chooseClasses(samples, except, /*keep=*/false);
 }
 
 void reportSkipped(const host::Dataset &data) {

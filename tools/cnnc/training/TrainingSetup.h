@@ -20,7 +20,7 @@ TrainingSettings settingsOf(const TrainingProgram &program);
 
 /// Options that `train`, `eval` and `predict` share.
 struct DataOptions {
-  std::string data;
+  std::string data, only, except;
   std::string pixels = "unit";
   bool skipBad = false;
   int64_t workers = 0; ///< 0: half of the threads, at least 1.
@@ -30,6 +30,8 @@ struct DataOptions {
   std::string problem() const;
   unsigned workersFor(int64_t threads) const;
   host::Result<host::DatasetOptions> dataset(llvm::ArrayRef<TrainingInput> inputs, int64_t threads) const;
+  /// The samples of the classes that --only and --except leave.
+  host::Result<host::Dataset> choose(const host::Dataset &data) const;
 };
 
 /// Says on stderr how many samples were left out, and the first reasons.
