@@ -2,6 +2,7 @@
 #include "codegen/cpu/CpuDialect.h"
 
 #include "codegen/cpu/ReduceKernel.h"
+#include "codegen/cpu/RowConvKernel.h"
 #include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "codegen/cpu/WinogradWeightGrad.h"
@@ -60,6 +61,8 @@ LogicalResult ScheduleAttr::verifyFor(Operation *op) const {
     return group.emitOpError("cpu_schedule_c5: the algorithm '")
            << algorithmName() << "' does not fit; the group is computed by '" << stringifyAlgorithm(algorithmOf(*kind))
            << "'";
+  if (getAlgorithm() == Algorithm::Rows && getColumns() % kBlock != 0)
+    return group.emitOpError("cpu_schedule_c7: 'columns' must be a multiple of ") << kBlock;
   if (*kind == KernelKind::Dense) {
     auto dense = cast<DenseOp>(group.getAnchor());
     int64_t segments =
@@ -100,7 +103,7 @@ StringRef ScheduleAttr::algorithmName() const { return stringifyAlgorithm(getAlg
 
 SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
   SmallVector<Attribute> result;
-  if (getAlgorithm() == Algorithm::Vector || getAlgorithm() == Algorithm::Scalar)
+  if (getAlgorithm() != Algorithm::Direct && getAlgorithm() != Algorithm::Winograd)
     return result;
   auto add = [&](int64_t rows, int64_t columns, int64_t blocks, int64_t unroll) {
     if (rows < 1 || columns < 1 || blocks < 1 || unroll < 1 || unroll > kBlock)
@@ -437,6 +440,8 @@ Algorithm algorithmOf(KernelKind kind) {
 bool isComputedBy(GroupOp group, KernelKind kind, Algorithm algorithm) {
   if (algorithm == algorithmOf(kind))
     return true;
+  if (kind == KernelKind::FirstConv && algorithm == Algorithm::Rows)
+    return whyNotRowConv(group).empty();
   if (kind != KernelKind::WeightGrad || algorithm != Algorithm::Winograd)
     return false;
   ConvProblem problem = problemOf(group);

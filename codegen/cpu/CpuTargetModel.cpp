@@ -3,6 +3,7 @@
 #include "codegen/cpu/CpuTargetModel.h"
 
 #include "codegen/cpu/CpuDialect.h"
+#include "codegen/cpu/RowConvKernel.h"
 #include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "codegen/cpu/WinogradWeightGrad.h"
@@ -319,6 +320,9 @@ private:
     MLIRContext *context = group.getContext();
     switch (kind) {
     case KernelKind::FirstConv:
+      if (ConvProblem problem = problemOf(group); isComputedBy(group, kind, Algorithm::Rows) && rowConvPays(problem))
+        return convSchedule(context, Algorithm::Rows, chooseRowConvTile(problem, isa));
+      [[fallthrough]];
     case KernelKind::Conv:
       return convSchedule(context, Algorithm::Direct, chooseTile(problemOf(group), isa));
     case KernelKind::WeightGrad: {

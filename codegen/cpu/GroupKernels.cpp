@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/DepthwiseKernel.h"
 #include "codegen/cpu/ReduceKernel.h"
+#include "codegen/cpu/RowConvKernel.h"
 #include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "codegen/cpu/WinogradWeightGrad.h"
@@ -51,6 +52,9 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
   }
   switch (*kind) {
   case KernelKind::FirstConv:
+    if (schedule.getAlgorithm() == Algorithm::Rows)
+      return one(buildRowConvKernel(b, symbol, group, convTile(schedule)));
+    [[fallthrough]];
   case KernelKind::Conv:
     return one(
         buildConvKernel(b, symbol, problemOf(group), convTile(schedule), operands, EpilogueEmitter(group).hook()));

@@ -191,6 +191,29 @@ TEST_P(CompiledOps, Convolutions) {
   check(n.text(), "direct");
 }
 
+// Vectors of pixels: narrow and wide rows, padding and strides between rows, several results, what is no whole vector.
+TEST_P(CompiledOps, FirstConvolutionsWithFewOutputs) {
+  Network n(GetParam());
+  for (int layer = 0; layer < 3; ++layer) {
+    int64_t channels = n.pick(1, 4), outputs = n.pick(1, 8), kernel = n.pick(3, 9), dilation = n.flip() ? 1 : 2;
+    int64_t reach = (kernel - 1) * dilation;
+    int64_t height = n.pick(reach + 1, reach + 12), width = layer == 0 ? 28 : n.pick(reach + 8, reach + 40);
+    Value x = n.input({channels, height, width}), w = n.param({outputs, channels, kernel, kernel});
+    Value bias = n.flip() ? n.param({outputs}) : Value();
+    Value y =
+        n.make<Conv2dOp>(x, w, bias, ArrayRef<int64_t>{n.pick(1, 3), 1},
+                         ArrayRef<int64_t>{n.pick(0, reach), n.pick(0, reach), n.pick(0, reach), n.pick(0, reach)},
+                         ArrayRef<int64_t>{dilation, dilation}, 1, Precision::F32, StringAttr());
+    if (n.flip())
+      y = n.make<MulOp>(y, n.perChannel(n.param({outputs}), y), StringAttr());
+    if (n.flip())
+      n.output(y);
+    n.output(activation(n, y));
+  }
+  SCOPED_TRACE("seed " + std::to_string(GetParam()));
+  check(n.text(), "rows");
+}
+
 TEST_P(CompiledOps, Winograd) {
   Network n(GetParam());
   for (int layer = 0; layer < 2; ++layer) {
