@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-  kChunksPerWorker = 4, /* so that a thread that is held up leaves its share to the others */
+  kPartsPerWorker = 16, /* so that a thread that is held up leaves its share to the others */
   kOperationsWorthSplitting = 1 << 15
 };
 
@@ -100,33 +100,56 @@ void cnn_api_resolve(const cnn_session *session, const cnn_operand *operand, int
   *address = begin + operand->slice;
 }
 
-typedef struct job {
+/* What is left of a worker's share of the units. */
+typedef struct share {
   _Alignas(64) _Atomic int64_t next;
-  _Alignas(64) cnn_kernel kernel;
+  int64_t end;
+} share;
+
+typedef struct job {
+  cnn_kernel kernel;
   char *const *buffers;
   const int64_t *image_strides;
-  int64_t batch, units, chunk;
+  int64_t batch, least;
   char *scratch;
   int64_t scratch_stride;
+  int workers;
+  share shares[CNN_MAX_THREADS];
 } job;
 
-static void take_chunks(void *argument, int worker) {
+/* Takes half of what is left, but at least `least` units: few calls, and little to wait for at the end. */
+static int take(share *part, int64_t least, int64_t *begin, int64_t *end) {
+  *begin = atomic_load_explicit(&part->next, memory_order_relaxed);
+  do {
+    const int64_t left = part->end - *begin;
+    if (left <= 0)
+      return 0;
+    int64_t count = (left / 2 + least - 1) / least * least;
+    count = count < least ? least : count;
+    *end = *begin + (count < left ? count : left);
+  } while (!atomic_compare_exchange_weak_explicit(&part->next, begin, *end, memory_order_relaxed,
+                                                  memory_order_relaxed));
+  return 1;
+}
+
+/* A worker begins with its own share, whose units follow each other: they read the same weights, and what it wrote in
+ * the step before. Then it helps the next workers with theirs. */
+static void take_shares(void *argument, int worker) {
   job *current = argument;
   char *scratch = current->scratch + worker * current->scratch_stride;
-  for (;;) {
-    int64_t begin = atomic_fetch_add_explicit(&current->next, current->chunk, memory_order_relaxed);
-    if (begin >= current->units)
-      return;
-    int64_t end = begin + current->chunk < current->units ? begin + current->chunk : current->units;
-    current->kernel(current->buffers, current->image_strides, current->batch, begin, end, scratch);
+  for (int i = 0; i < current->workers; ++i) {
+    share *part = &current->shares[(worker + i) % current->workers];
+    for (int64_t begin, end; take(part, current->least, &begin, &end);)
+      current->kernel(current->buffers, current->image_strides, current->batch, begin, end, scratch);
   }
 }
 
-/* How many units a worker takes at once: multiples of the grain, unless that would leave workers idle. */
-static int64_t chunk_of(int64_t units, int64_t grain, int64_t workers) {
-  int64_t chunk = (units + workers * kChunksPerWorker - 1) / (workers * kChunksPerWorker);
-  int64_t whole = (chunk + grain - 1) / grain * grain;
-  return whole * workers <= units ? whole : chunk;
+/* The least number of units that a worker takes at once: multiples of the grain, unless that would leave workers idle.
+ */
+static int64_t least_of(int64_t units, int64_t grain, int64_t workers) {
+  const int64_t least = (units + workers * kPartsPerWorker - 1) / (workers * kPartsPerWorker);
+  const int64_t whole = (least + grain - 1) / grain * grain;
+  return whole * workers <= units ? whole : least;
 }
 
 static void run_step(const cnn_session *session, const cnn_step *step, const cnn_launch *launch, int64_t batch) {
@@ -139,16 +162,21 @@ static void run_step(const cnn_session *session, const cnn_step *step, const cnn
     return;
   }
   job current;
-  atomic_init(&current.next, 0);
   current.kernel = launch->kernel;
   current.buffers = session->buffers;
   current.image_strides = session->image_strides;
   current.batch = batch;
-  current.units = units;
-  current.chunk = chunk_of(units, launch->grain, workers);
+  current.least = least_of(units, launch->grain, workers);
+  current.workers = workers;
+  const int64_t parts = (units + current.least - 1) / current.least;
+  for (int i = 0; i < workers; ++i) {
+    const int64_t end = parts * (i + 1) / workers * current.least;
+    atomic_init(&current.shares[i].next, parts * i / workers * current.least);
+    current.shares[i].end = end < units ? end : units;
+  }
   current.scratch = session->scratch;
   current.scratch_stride = cnn_scratch_stride();
-  session->pool.parallel_for(session->pool.context, workers, take_chunks, &current);
+  session->pool.parallel_for(session->pool.context, workers, take_shares, &current);
 }
 
 static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer, void *context) {
