@@ -4,6 +4,7 @@
 tensor.py npy FILE SHAPE NUMBER...          writes f32; SHAPE is 2x3; one number stands for all elements
 tensor.py show FILE                         prints the shape and the numbers of an f32 .npy file
 tensor.py safetensors FILE NAME=SHAPE=NUMBER...   writes f32 tensors
+tensor.py same FILE FILE NAME...            exit code 1 unless both files have the same tensors of these names
 """
 
 import ast
@@ -54,6 +55,15 @@ def write_safetensors(path, tensors):
         file.write(struct.pack("<Q", len(text)) + text + data)
 
 
+def read_tensor(path, name):
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<Q", data[:8])[0]
+    entry = json.loads(data[8:8 + length])[name]
+    begin, end = entry["data_offsets"]
+    return entry["shape"], data[8 + length + begin:8 + length + end]
+
+
 command, path, *rest = sys.argv[1:]
 if command == "npy":
     write_npy(path, shape_of(rest[0]), numbers(shape_of(rest[0]), rest[1:]))
@@ -62,5 +72,7 @@ elif command == "show":
 elif command == "safetensors":
     write_safetensors(path, [(name, shape_of(shape), numbers(shape_of(shape), [value]))
                              for name, shape, value in (word.split("=") for word in rest)])
+elif command == "same":
+    sys.exit(any(read_tensor(path, name) != read_tensor(rest[0], name) for name in rest[1:]))
 else:
     sys.exit(__doc__)
