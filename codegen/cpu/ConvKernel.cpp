@@ -177,6 +177,8 @@ private:
     // Tap (0, 0) of the tile's first pixel; outside the image by up to the padding, where it is not read.
     Value origin = b.add(b.mul(b.add(b.mul(y, p.strideY), -p.padTop), p.width), b.add(b.mul(x, p.strideX), -p.padLeft));
     Value pixels = b.offset(input, b.mul(origin, pixelBytes));
+    if (p.planarInput)
+      fetchNextRows(rows.size, columns.size, pixels);
     Value firstRow, lastRow;
     if (tile.rows == 1)
       std::tie(firstRow, lastRow) = kernelRows(y);
@@ -224,6 +226,16 @@ private:
     if (p.kernelHeight == 1 && rowsAreInside())
       return body(b.index(0), sums);
     return b.forLoop(first, last, 1, sums, body);
+  }
+
+  /// Fetches what the tile below needs beyond the rows of this one, whose first tap is at `pixels`. A network's input
+  /// comes from memory, and loads of single elements that jump from row to row are not foreseen by the processor.
+  void fetchNextRows(int64_t rows, int64_t columns, Value pixels) {
+    const int64_t rowBytes = p.width * pixelBytes, first = (p.kernelHeight - 1) * p.dilationY + 1;
+    for (int64_t channel = 0; channel < p.channels; ++channel)
+      for (int64_t row = first; row < first + rows * p.strideY; ++row)
+        for (int64_t byte = 0; byte < columns * p.strideX * pixelBytes; byte += kBlockBytes)
+          b.prefetch(pixels, (channel * p.height + (rows - 1) * p.strideY + row) * rowBytes + byte);
   }
 
   /// Each tile of a group of blocks fetches its share of the weights of the next group: of each tap of a block of input
