@@ -138,7 +138,9 @@ bool LayerCall::match(std::vector<CallArgument> given) {
   size_t positional = 0;
   for (CallArgument &argument : given) {
     if (argument.name.text.empty()) {
-      if (inputs.size() < layer.maxInputs) {
+      // What an augmentation is given beside tensors is for its parameters.
+      bool isInput = !layer.isAugmentation || inputs.empty() || argument.value.isTensor();
+      if (inputs.size() < layer.maxInputs && isInput) {
         inputs.push_back(std::move(argument));
         continue;
       }

@@ -134,6 +134,8 @@ std::optional<size_t> TrainElaborator::inputOf(mlir::Value value) const {
       return i;
   if (auto found = augmented.find(value); found != augmented.end())
     return found->second.input;
+  if (auto found = evaluated.find(value); found != evaluated.end())
+    return found->second;
   return std::nullopt;
 }
 
@@ -253,6 +255,14 @@ Value TrainElaborator::augment(TrainElaborator *training, LayerCall &call) {
   if (call.failed)
     return {};
   if (t.mode == Mode::Evaluation) {
+    if (call.layer.evaluate) {
+      Value result = call.layer.evaluate(call);
+      if (call.failed || holdsPoison(result))
+        return {};
+      given = result.is<Tuple>() ? result.as<Tuple>()->elements : std::vector<Value>{result};
+      for (auto [value, origin] : llvm::zip(given, origins))
+        t.evaluated.insert({value.tensor(), origin});
+    }
     if (given.size() == 1)
       return given.front();
     return Value(Tuple(std::make_shared<TupleData>(TupleData{std::move(given), {}})), call.range);

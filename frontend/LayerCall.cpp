@@ -10,8 +10,8 @@ namespace cnn {
 llvm::ArrayRef<const LayerInfo *> allLayers() {
   static const std::vector<const LayerInfo *> layers = [] {
     std::vector<const LayerInfo *> all;
-    for (auto family : {activationLayers(), convolutionLayers(), denseLayers(), poolLayers(), randomLayers(),
-                        reductionLayers(), shapeLayers()})
+    for (auto family : {activationLayers(), augmentationLayers(), convolutionLayers(), denseLayers(), poolLayers(),
+                        randomLayers(), reductionLayers(), shapeLayers()})
       for (const LayerInfo &layer : family)
         all.push_back(&layer);
     return all;

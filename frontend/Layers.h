@@ -32,8 +32,10 @@ struct LayerInfo {
   double (*onNumber)(double) = nullptr;
   /// It stands in train blocks and changes inputs of the block before the step: `build` gets as inputs what the loader
   /// gives (images f32, masks of integers), builds with LayerCall::seed() and step(), and returns a tensor or a tuple
-  /// of as many. In an evaluation it is not called, the inputs stay as they are.
+  /// of as many.
   bool isAugmentation = false;
+  /// What an augmentation gives in an evaluation, built there; null where the inputs stay as they are.
+  Value (*evaluate)(LayerCall &call) = nullptr;
 };
 
 /// The layer of this name, or null.
@@ -42,12 +44,13 @@ const LayerInfo *findLayer(llvm::StringRef name);
 llvm::ArrayRef<const LayerInfo *> allLayers();
 
 // The families' tables.
-llvm::ArrayRef<LayerInfo> activationLayers();  // LayersActivation.cpp
-llvm::ArrayRef<LayerInfo> convolutionLayers(); // LayersConvolution.cpp
-llvm::ArrayRef<LayerInfo> denseLayers();       // LayersDense.cpp: dense, batch_norm, param
-llvm::ArrayRef<LayerInfo> poolLayers();        // LayersPool.cpp
-llvm::ArrayRef<LayerInfo> randomLayers();      // LayersRandom.cpp
-llvm::ArrayRef<LayerInfo> reductionLayers();   // LayersReduction.cpp
-llvm::ArrayRef<LayerInfo> shapeLayers();       // LayersShape.cpp
+llvm::ArrayRef<LayerInfo> activationLayers();   // LayersActivation.cpp
+llvm::ArrayRef<LayerInfo> augmentationLayers(); // LayersAugment.cpp
+llvm::ArrayRef<LayerInfo> convolutionLayers();  // LayersConvolution.cpp
+llvm::ArrayRef<LayerInfo> denseLayers();        // LayersDense.cpp: dense, batch_norm, param
+llvm::ArrayRef<LayerInfo> poolLayers();         // LayersPool.cpp
+llvm::ArrayRef<LayerInfo> randomLayers();       // LayersRandom.cpp
+llvm::ArrayRef<LayerInfo> reductionLayers();    // LayersReduction.cpp
+llvm::ArrayRef<LayerInfo> shapeLayers();        // LayersShape.cpp
 
 } // namespace cnn

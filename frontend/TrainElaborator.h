@@ -136,6 +136,8 @@ private:
   };
   std::vector<mlir::Value> rawInputs;
   llvm::MapVector<mlir::Value, Augmented> augmented;
+  /// In an evaluation: what augmentations give in the place of inputs.
+  llvm::DenseMap<mlir::Value, size_t> evaluated;
   /// What the augmentation gives, by the name of the step's input.
   std::vector<std::pair<std::string, mlir::Value>> augmentedInputs;
   llvm::DenseMap<mlir::Value, int64_t> classes;

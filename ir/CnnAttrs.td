@@ -82,6 +82,20 @@ def Cnn_PadMode : I32EnumAttr<"PadMode", "What lies outside", [
 }
 def Cnn_PadModeAttr : EnumAttr<Cnn_Dialect, Cnn_PadMode, "pad_mode"> { let assemblyFormat = "`<` $value `>`"; }
 
+def Cnn_WarpFilter : I32EnumAttr<"WarpFilter", "What a place between pixels has", [
+  I32EnumAttrCase<"Bilinear", 0, "bilinear">, I32EnumAttrCase<"Nearest", 1, "nearest">]> {
+  let cppNamespace = "::cnn";
+  let genSpecializedAttr = 0;
+}
+def Cnn_WarpFilterAttr : EnumAttr<Cnn_Dialect, Cnn_WarpFilter, "warp_filter"> { let assemblyFormat = "`<` $value `>`"; }
+
+def Cnn_WarpBorder : I32EnumAttr<"WarpBorder", "What lies outside an image that is resampled", [
+  I32EnumAttrCase<"Zero", 0, "zero">, I32EnumAttrCase<"Clamp", 1, "clamp">, I32EnumAttrCase<"Reflect", 2, "reflect">]> {
+  let cppNamespace = "::cnn";
+  let genSpecializedAttr = 0;
+}
+def Cnn_WarpBorderAttr : EnumAttr<Cnn_Dialect, Cnn_WarpBorder, "warp_border"> { let assemblyFormat = "`<` $value `>`"; }
+
 def Cnn_ReduceKind : I32EnumAttr<"ReduceKind", "What a reduction computes", [
   I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Mean", 1, "mean">, I32EnumAttrCase<"Max", 2, "max">,
   I32EnumAttrCase<"Min", 3, "min">]> {

@@ -97,6 +97,37 @@ LogicalResult PadGradOp::verify() {
   return success();
 }
 
+//===-- Resampling -----------------------------------------------------------------------------------------------===//
+
+CNN_INFER(WarpOp) {
+  RankedTensorType image = typeOf(adaptor.getImage());
+  ArrayRef<int64_t> size = adaptor.getSize();
+  if (!image || image.getRank() != 4 || size.size() != 2 || !allAtLeast(1, size))
+    return failure();
+  return infer(types, {image.getDimSize(0), image.getDimSize(1), size[0], size[1]}, image.getElementType());
+}
+LogicalResult WarpOp::verify() {
+  ArrayRef<int64_t> size = getSize();
+  if (size.size() != 2 || !allAtLeast(1, size))
+    return emitOpError("warp_c2: 'size' must be [h, w], both at least 1");
+  RankedTensorType image = typeOf(getImage()), matrix = typeOf(getMatrix()), displacement = typeOf(getDisplacement());
+  Type element = image.getElementType();
+  auto fits = [&](RankedTensorType type, ArrayRef<int64_t> shape) {
+    return type.getElementType() == element && type.getShape() == shape;
+  };
+  int64_t batch = image.getRank() == 4 ? image.getDimSize(0) : 0;
+  if (image.getRank() != 4 || !isa<FloatType>(element) || !fits(matrix, {batch, 2, 3}) ||
+      (displacement && !fits(displacement, {batch, 2, size[0], size[1]})))
+    return emitOpError(
+               "warp_c1: an image [N, C, H, W], a matrix [N, 2, 3] and a displacement [N, 2, h, w] of one type of "
+               "floats are needed, not ")
+           << getOperandTypes();
+  for (int64_t extent : image.getShape().drop_front(2))
+    if (extent < 1 || extent >= int64_t(1) << 24)
+      return emitOpError("warp_c3: an image of at least 1 and below 2^24 rows and columns is needed, not ") << image;
+  return success();
+}
+
 //===-- Contractions ---------------------------------------------------------------------------------------------===//
 
 CNN_INFER(Conv2dTransposeOp) {

@@ -188,6 +188,38 @@ def Cnn_AvgPoolGradOp : Cnn_TensorOp<"avg_pool_grad"> {
   let hasVerifier = 1;
 }
 
+//===-- Resampling -------------------------------------------------------------------------------------------------------===//
+
+def Cnn_WarpOp : Cnn_TensorOp<"warp"> {
+  let summary = "Images resampled along an affine map, and a displacement: what geometric augmentation is made of";
+  let description = [{
+    result[n, c, y, x] = image[n, c] at the place (v, u) with
+    v = matrix[n, 0, 0] * y + matrix[n, 0, 1] * x + matrix[n, 0, 2] + displacement[n, 0, y, x] and
+    u = matrix[n, 1, 0] * y + matrix[n, 1, 1] * x + matrix[n, 1, 2] + displacement[n, 1, y, x], in pixels from the first one.
+
+    `bilinear` mixes the four pixels around the place: at integers, the pixel itself. `nearest` takes the pixel at
+    (floor(v + 0.5), floor(u + 0.5)). The border says what lies outside: `zero`, `clamp` (the nearest place inside), or `reflect`
+    (the mirror without the edge repeated). A place that is NaN counts as one before the first pixel. [h, w] of the result is
+    `size`. It has no gradient: augmentation comes before the step.
+
+    `warp_c1`: image [N, C, H, W], matrix [N, 2, 3], displacement [N, 2, h, w], of one type of floats; `warp_c2`: `size` is
+    [h, w], both at least 1; `warp_c3`: H and W are known, at least 1 and below 2^24.
+    ```mlir
+    %1 = cnn.warp %x, %m {size = array<i64: 8, 8>} : tensor<?x3x8x8xf32>, tensor<?x2x3xf32> -> tensor<?x3x8x8xf32>
+    %2 = cnn.warp %x, %m by %d {size = array<i64: 8, 8>, border = #cnn.warp_border<reflect>}
+       : tensor<?x3x8x8xf32>, tensor<?x2x3xf32>, tensor<?x2x8x8xf32> -> tensor<?x3x8x8xf32>
+    ```
+  }];
+  let arguments = (ins Cnn_Tensor:$image, Cnn_Tensor:$matrix, Optional<Cnn_Tensor>:$displacement, DenseI64ArrayAttr:$size,
+                       DefaultValuedAttr<Cnn_WarpFilterAttr, "::cnn::WarpFilter::Bilinear">:$filter,
+                       DefaultValuedAttr<Cnn_WarpBorderAttr, "::cnn::WarpBorder::Zero">:$border, OptionalAttr<StrAttr>:$path);
+  let assemblyFormat = [{
+    $image `,` $matrix (`by` $displacement^)? attr-dict `:` type($image) `,` type($matrix) (`,` type($displacement)^)? `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 //===-- Random numbers ----------------------------------------------------------------------------------------------------===//
 
 def Cnn_RandomNormalOp : Cnn_TensorOp<"random_normal"> {

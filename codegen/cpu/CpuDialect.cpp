@@ -402,6 +402,8 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     return otherwiseGeneric(whyNotRandom(group), KernelKind::Random);
   if (isa<MaxPoolGradOp, AvgPoolGradOp>(anchor))
     return otherwiseGeneric(whyNotPoolGrad(group), KernelKind::PoolGrad);
+  if (isa<WarpOp>(anchor))
+    return otherwiseGeneric(whyNotWarp(group), KernelKind::Warp);
   if (isa<SoftmaxOp>(anchor))
     return otherwiseGeneric(whyNotSoftmax(group), KernelKind::Softmax);
   if (isa<RelayoutOp, ReshapeOp, ConcatOp>(anchor))
@@ -426,6 +428,7 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::Reduce:
   case KernelKind::Random:
   case KernelKind::Softmax:
+  case KernelKind::Warp:
   case KernelKind::Elementwise:
   case KernelKind::Copy:
   case KernelKind::Pack:

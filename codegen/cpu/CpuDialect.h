@@ -29,6 +29,7 @@ enum class KernelKind {
   Reduce,
   Random,
   Softmax,
+  Warp,
   Elementwise,
   Copy,
   Pack,

@@ -104,6 +104,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
   }
   case KernelKind::Softmax:
     return one(buildSoftmaxKernel(b, symbol, group));
+  case KernelKind::Warp:
+    return one(buildWarpKernel(b, symbol, group));
   case KernelKind::Elementwise:
     return one(buildElementwiseKernel(b, symbol, group));
   case KernelKind::Copy:

@@ -52,6 +52,10 @@ KernelInfo buildSoftmaxKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp 
 std::string whyNotRandom(GroupOp group);
 KernelInfo buildRandomKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
+/// warp of row-major images.
+std::string whyNotWarp(GroupOp group);
+KernelInfo buildWarpKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+
 /// The kernels of a convolution, flipped or transformed for Winograd first, in the layout that its kernel reads; or
 /// flipped only.
 std::string whyNotWeightPack(GroupOp group);

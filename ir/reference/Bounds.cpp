@@ -1,6 +1,7 @@
 // Error bounds: one rule an operation, beside its value.
 #include "ir/reference/Bounds.h"
 #include "ir/Winograd.h"
+#include "ir/reference/Resampling.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -60,6 +61,7 @@ private:
   TensorRef softmax(int64_t axis) const;
   TensorRef winograd(WinogradConv2dOp conv) const;
   TensorRef winogradWeights() const;
+  TensorRef warp(WarpOp warpOp) const;
 
   Operation *op;
   ArrayRef<Bounded> operands;
@@ -260,6 +262,54 @@ TensorRef Rules::winograd(WinogradConv2dOp conv) const {
   return share(std::move(result));
 }
 
+/// A place that is wrong by d is wrong by d in the image, whatever the border. Between pixels the value changes by
+/// their difference at most; the nearest pixel may be any one that the place comes near to.
+TensorRef Rules::warp(WarpOp warpOp) const {
+  constexpr double kPlaceRoundings = 8;
+  const Tensor &image = *operands[0].value;
+  int64_t channels = image.shape[1], w = value->shape[3], plane = value->shape[2] * w;
+  WarpAxis axes[2] = {{image.shape[2], warpOp.getBorder()}, {image.shape[3], warpOp.getBorder()}};
+  bool nearest = warpOp.getFilter() == WarpFilter::Nearest;
+  Tensor result(value->shape);
+  const Tensor *displacement = operands.size() > 2 ? operands[2].value.get() : nullptr;
+  forEachPlace(
+      value->shape, *operands[1].value, displacement, [&](int64_t n, int64_t y, int64_t z, double v, double u) {
+        // The settled place of each axis, how far it may be off, and the pixels that it may be mixed from.
+        double places[2] = {axes[0].settle(v), axes[1].settle(u)}, wrong[2];
+        int64_t first[2], last[2];
+        for (int axis = 0; axis < 2; ++axis) {
+          int64_t m = (n * 2 + axis) * 3, d = ((n * 2 + axis) * value->shape[2] + y) * w + z;
+          double size = x(1, m) * double(y) + x(1, m + 1) * double(z) + x(1, m + 2) + double(axes[axis].extent);
+          double carried = error(1, m) * double(y) + error(1, m + 1) * double(z) + error(1, m + 2);
+          if (displacement) {
+            size += x(2, d);
+            carried += error(2, d);
+          }
+          wrong[axis] = carried + kPlaceRoundings * rounding(size + carried);
+          double limit = double(axes[axis].extent) + 1, shift = nearest ? 0.5 : 0;
+          first[axis] = int64_t(std::floor(std::max(places[axis] - wrong[axis], -2.0) + shift));
+          last[axis] = int64_t(std::floor(std::min(places[axis] + wrong[axis], limit) + shift)) + (nearest ? 0 : 1);
+        }
+        for (int64_t c = 0; c < channels; ++c) {
+          int64_t base = (n * channels + c) * axes[0].extent * axes[1].extent;
+          double low = std::numeric_limits<double>::infinity(), high = -low, carried = 0;
+          for (int64_t row = first[0]; row <= last[0]; ++row)
+            for (int64_t column = first[1]; column <= last[1]; ++column) {
+              std::optional<int64_t> i = axes[0].pixel(row), j = axes[1].pixel(column);
+              int64_t at = i && j ? base + *i * axes[1].extent + *j : -1;
+              double pixel = at < 0 ? 0 : image.values[at];
+              low = std::min(low, pixel);
+              high = std::max(high, pixel);
+              carried = std::max(carried, at < 0 ? 0 : error(0, at));
+            }
+          double moved = nearest ? high - low : std::min((wrong[0] + wrong[1]) * (high - low), high - low);
+          double mixed = nearest ? 0 : 8 * rounding(std::max(std::fabs(low), std::fabs(high)) + carried);
+          result.values[(n * channels + c) * plane + y * w + z] = carried + moved + mixed;
+        }
+      });
+  return share(std::move(result));
+}
+
 FailureOr<TensorRef> Rules::bound() {
   using Result = FailureOr<TensorRef>;
   auto function = [&](auto derivative) -> Result {
@@ -350,6 +400,7 @@ FailureOr<TensorRef> Rules::bound() {
       })
       .Case([&](BatchNormOp norm) { return batchNorm(norm); })
       .Case([&](SoftmaxOp softmaxOp) -> Result { return softmax(softmaxOp.getAxis()); })
+      .Case([&](WarpOp warpOp) -> Result { return warp(warpOp); })
       .Case([&](RandomUniformOp random) -> Result {
         double low = random.getLow().convertToDouble(), high = random.getHigh().convertToDouble();
         return each([&](int64_t) { return 3 * rounding(std::max(std::fabs(low), std::fabs(high))); });

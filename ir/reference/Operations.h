@@ -26,5 +26,6 @@ std::optional<Tensor> evaluateContraction(const Application &);
 std::optional<Tensor> evaluatePooling(const Application &);
 std::optional<Tensor> evaluateNormalization(const Application &);
 std::optional<Tensor> evaluateRandom(const Application &);
+std::optional<Tensor> evaluateResampling(const Application &);
 
 } // namespace cnn::reference

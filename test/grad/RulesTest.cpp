@@ -397,9 +397,9 @@ TEST_P(Rules, AreCentralDifferences) {
 INSTANTIATE_TEST_SUITE_P(All, Rules, testing::ValuesIn(table()), [](const auto &info) { return info.param.first; });
 
 /// Operations that have no gradient: what later passes introduce, and what holds no value.
-static const std::set<std::string> withoutRule = {"constant",  "counter",         "expand_groups",    "group",
-                                                  "minimize",  "param",           "relayout",         "slot",
-                                                  "statistic", "winograd_conv2d", "winograd_weights", "yield"};
+static const std::set<std::string> withoutRule = {
+    "constant", "counter",   "expand_groups", "group",           "minimize",         "param", "relayout",
+    "slot",     "statistic", "warp",          "winograd_conv2d", "winograd_weights", "yield"};
 
 TEST(Coverage, EveryOperationHasATestedRuleOrNone) {
   Ir ir("module {}");
@@ -416,6 +416,10 @@ TEST(Coverage, AnOperationWithoutARuleSaysSo) {
     return b.sum(b.make<ExpandGroupsOp>(x[0], {b.integer("groups", 2)}));
   });
   EXPECT_EQ(f.messages(), "'cnn.expand_groups' at path 'f' has no gradient\n");
+  Differentiated w({{{2, 1, 4, 4}}, {{2, 2, 3}}}, [](TensorBuilder &b, ValueRange x) {
+    return b.sum(b.make<WarpOp>({x[0], x[1]}, {b.ints("size", {4, 4})}));
+  });
+  EXPECT_EQ(w.messages(), "'cnn.warp' at path 'f' has no gradient\n");
 }
 
 TEST(Coverage, WhatIsNotNeededIsNotBuilt) {

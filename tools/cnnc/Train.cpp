@@ -3,6 +3,7 @@
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/training/ClassWeights.h"
 #include "tools/cnnc/training/FindRate.h"
+#include "tools/cnnc/training/Preview.h"
 #include "tools/cnnc/training/TrainingRun.h"
 
 #include "runtime/host/Cpus.h"
@@ -26,7 +27,7 @@ extern "C" void askToStop(int signal) {
 }
 
 struct TrainOptions {
-  std::string net, output, curves, validation, classWeights, sweep;
+  std::string net, output, curves, validation, classWeights, sweep, preview;
   DataOptions data;
   TargetOptions target;
   RunOptions run;
@@ -66,6 +67,7 @@ struct TrainOptions {
     line.text("class-weights", "HOW", classWeights,
               "balanced, or a number a class: how often samples of each class come");
     line.text("find-rate", "FILE", sweep, "train nothing: sweep the learning rate and draw the loss to .png or .svg");
+    line.text("preview", "FILE", preview, "train nothing: draw what augmentation makes of the first images to .png");
     line.flag("quiet", quiet, "no progress");
     line.flag("json", json, "print a line of JSON an epoch");
   }
@@ -204,6 +206,22 @@ int sweepRates(const TrainOptions &options, const TrainingProgram &program, cons
   return 0;
 }
 
+/// `--preview`
+int preview(const TrainOptions &options, const TrainingProgram &program, const TargetChoice &choice,
+            const host::Dataset &data) {
+  if (!program.augment)
+    return fail("'" + program.name + "' augments nothing: --preview has nothing to show");
+  auto augment = StepModule::create(*program.augment, choice, options.target.exact);
+  if (!augment)
+    return fail(augment.error().message);
+  auto sheet = previewSheet(program, **augment, data, static_cast<uint64_t>(options.run.settings.seed));
+  auto written = sheet ? host::writePng(options.preview, *sheet) : host::Result<void>();
+  if (!sheet || !written)
+    return fail(!sheet ? sheet.error().message : written.error().message);
+  people(options) << "wrote " << options.preview << "\n";
+  return 0;
+}
+
 } // namespace
 
 int trainCommand(ArrayRef<std::string> arguments) {
@@ -214,9 +232,15 @@ int trainCommand(ArrayRef<std::string> arguments) {
     return *code;
   if (std::string problem = options.data.problem(); !problem.empty())
     return line.misuse(problem);
-  if (options.output.empty() == options.sweep.empty())
-    return line.misuse(options.output.empty() ? "'--output' is missing: the file for the weights"
-                                              : "'--find-rate' trains nothing: leave out --output");
+  bool trains = options.sweep.empty() && options.preview.empty();
+  if (options.output.empty() == trains)
+    return line.misuse(trains                    ? "'--output' is missing: the file for the weights"
+                       : options.preview.empty() ? "'--find-rate' trains nothing: leave out --output"
+                                                 : "'--preview' trains nothing: leave out --output");
+  if (!options.sweep.empty() && !options.preview.empty())
+    return line.misuse("'--find-rate' and '--preview' are two commands");
+  if (!options.preview.empty() && !StringRef(options.preview).ends_with_insensitive(".png"))
+    return line.misuse("'--preview' is '" + options.preview + "': a name ending in .png is expected");
   if (options.run.resume && options.run.checkpointFolder.empty())
     return line.misuse("'--resume' needs --checkpoint DIR");
   if (options.run.every && options.run.checkpointFolder.empty())
@@ -238,8 +262,8 @@ int trainCommand(ArrayRef<std::string> arguments) {
   options.run.toolVersion = CNN_VERSION;
   if (options.run.historyPath.empty() && !options.run.checkpointFolder.empty())
     options.run.historyPath = options.run.checkpointFolder + "/history";
-  for (const std::string &path :
-       {options.output, options.curves, options.sweep, options.run.statisticsPath, options.run.historyPath})
+  for (const std::string &path : {options.output, options.curves, options.sweep, options.preview,
+                                  options.run.statisticsPath, options.run.historyPath})
     if (!path.empty() && path != options.run.checkpointFolder + "/history")
       if (auto good = checkOutputPath(path); !good)
         return fail(good.error().message);
@@ -280,6 +304,8 @@ int trainCommand(ArrayRef<std::string> arguments) {
     into = std::move(*made);
     return {};
   };
+  if (!options.preview.empty())
+    return preview(options, program, *choice, data->train);
   std::unique_ptr<Accumulation> accumulation;
   if (options.run.accumulate > 1 && options.sweep.empty()) {
     auto made = Accumulation::create(program, *choice, options.target.exact);

@@ -296,3 +296,48 @@ func.func private @f() attributes {optimizer = #cnn.optimizer<adam, {beta1 = 1.0
 func.func @f(%x: tensor<2xf32> {cnn.hyper = "rate"}) {
   return
 }
+
+// -----
+
+// warp_c1
+func.func @f(%x: tensor<?x4x6x6xf32>, %m: tensor<?x3x2xf32>) {
+  // expected-error@+1 {{'cnn.warp' op warp_c1: an image [N, C, H, W], a matrix [N, 2, 3] and a displacement [N, 2, h, w] of one type of floats are needed, not 'tensor<?x4x6x6xf32>', 'tensor<?x3x2xf32>'}}
+  %0 = cnn.warp %x, %m {size = array<i64: 6, 6>} : tensor<?x4x6x6xf32>, tensor<?x3x2xf32> -> tensor<?x4x6x6xf32>
+  return
+}
+
+// -----
+
+// warp_c1: the displacement has the positions of the result
+func.func @f(%x: tensor<?x4x6x6xf32>, %m: tensor<?x2x3xf32>, %d: tensor<?x2x6x6xf32>) {
+  // expected-error@+1 {{'cnn.warp' op warp_c1}}
+  %0 = cnn.warp %x, %m by %d {size = array<i64: 5, 6>} : tensor<?x4x6x6xf32>, tensor<?x2x3xf32>, tensor<?x2x6x6xf32> -> tensor<?x4x5x6xf32>
+  return
+}
+
+// -----
+
+// warp_c1: floats
+func.func @f(%x: tensor<?x4x6x6xi64>, %m: tensor<?x2x3xi64>) {
+  // expected-error@+1 {{'cnn.warp' op warp_c1}}
+  %0 = cnn.warp %x, %m {size = array<i64: 6, 6>} : tensor<?x4x6x6xi64>, tensor<?x2x3xi64> -> tensor<?x4x6x6xi64>
+  return
+}
+
+// -----
+
+// warp_c2
+func.func @f(%x: tensor<?x4x6x6xf32>, %m: tensor<?x2x3xf32>) {
+  // expected-error@+1 {{'cnn.warp' op warp_c2: 'size' must be [h, w], both at least 1}}
+  %0 = "cnn.warp"(%x, %m) {size = array<i64: 6, 0>} : (tensor<?x4x6x6xf32>, tensor<?x2x3xf32>) -> tensor<?x4x6x0xf32>
+  return
+}
+
+// -----
+
+// warp_c3
+func.func @f(%x: tensor<?x1x6x16777216xf32>, %m: tensor<?x2x3xf32>) {
+  // expected-error@+1 {{'cnn.warp' op warp_c3: an image of at least 1 and below 2^24 rows and columns is needed, not 'tensor<?x1x6x16777216xf32>'}}
+  %0 = cnn.warp %x, %m {size = array<i64: 6, 6>} : tensor<?x1x6x16777216xf32>, tensor<?x2x3xf32> -> tensor<?x1x6x6xf32>
+  return
+}

@@ -1,7 +1,7 @@
 // RUN: cnn-opt %s | cnn-opt | FileCheck %s
 
 // CHECK-LABEL: func.func @f
-func.func @f(%x: tensor<?x4x6x6xf32>, %y: tensor<?x4x3x3xf32>, %w: tensor<4x2x2x2xf32>, %b: tensor<4xf32>, %s: tensor<i64>) {
+func.func @f(%x: tensor<?x4x6x6xf32>, %y: tensor<?x4x3x3xf32>, %w: tensor<4x2x2x2xf32>, %b: tensor<4xf32>, %s: tensor<i64>, %m: tensor<?x2x3xf32>, %d: tensor<?x2x3x3xf32>) {
   // CHECK: cnn.step %{{.*}} : tensor<?x4x6x6xf32> -> tensor<?x4x6x6xf32>
   %0 = cnn.step %x : tensor<?x4x6x6xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.softplus
@@ -26,6 +26,10 @@ func.func @f(%x: tensor<?x4x6x6xf32>, %y: tensor<?x4x3x3xf32>, %w: tensor<4x2x2x
   %9 = cnn.max_pool_grad %x, %y {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : tensor<?x4x6x6xf32>, tensor<?x4x3x3xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.max_pool_pick
   %10 = cnn.max_pool_pick %x, %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : tensor<?x4x6x6xf32>, tensor<?x4x6x6xf32> -> tensor<?x4x3x3xf32>
+  // CHECK: cnn.warp %{{.*}}, %{{.*}} {size = array<i64: 5, 7>} : tensor<?x4x6x6xf32>, tensor<?x2x3xf32> -> tensor<?x4x5x7xf32>
+  %warped = cnn.warp %x, %m {size = array<i64: 5, 7>} : tensor<?x4x6x6xf32>, tensor<?x2x3xf32> -> tensor<?x4x5x7xf32>
+  // CHECK: cnn.warp %{{.*}}, %{{.*}} by %{{.*}} {border = #cnn.warp_border<reflect>, filter = #cnn.warp_filter<nearest>, size = array<i64: 3, 3>}
+  %bent = cnn.warp %x, %m by %d {size = array<i64: 3, 3>, filter = #cnn.warp_filter<nearest>, border = #cnn.warp_border<reflect>} : tensor<?x4x6x6xf32>, tensor<?x2x3xf32>, tensor<?x2x3x3xf32> -> tensor<?x4x3x3xf32>
   // CHECK: cnn.avg_pool_grad
   %11 = cnn.avg_pool_grad %y {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, size = array<i64: 6, 6>} : tensor<?x4x3x3xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.random_normal %{{.*}}, %{{.*}} like %{{.*}} {deviation = 2.000000e+00 : f64, path = "z", shape = array<i64: -1, 5>}

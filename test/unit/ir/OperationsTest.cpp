@@ -169,3 +169,35 @@ TEST(Normalization, Reductions) {
   expectNear(reduce("max", "1", x, {2}), Tensor({2}, {3, nan_}), 0);
   expectNear(reduce("min", "0", x, {3}), Tensor({3}, {1, 2, nan_}), 0);
 }
+
+/// One row of [10, 20, 30] sampled at `places` of a map that keeps them.
+static void sampled(const std::string &attributes, std::vector<double> places, std::vector<double> expected) {
+  int64_t count = int64_t(places.size());
+  std::vector<double> by(count, 0);
+  by.insert(by.end(), places.begin(), places.end());
+  expectNear(apply("warp", "size = array<i64: 1, " + std::to_string(count) + ">" + attributes,
+                   {Tensor({1, 1, 1, 3}, {10, 20, 30}), Tensor({1, 2, 3}, {0, 0, 0, 0, 0, 0}),
+                    Tensor({1, 2, 1, count}, std::move(by))},
+                   {1, 1, 1, count}, "by"),
+             Tensor({1, 1, 1, count}, std::move(expected)), 1e-12, attributes);
+}
+
+TEST(Resampling, OfEachFilterAndBorder) {
+  std::vector<double> places = {0, 0.25, 1, 1.5, 2, 2.5, 3, -0.5, -1, -7, 9, nan_};
+  sampled("", places, {10, 12.5, 20, 25, 30, 15, 0, 5, 0, 0, 0, 0});
+  sampled(", border = #cnn.warp_border<clamp>", places, {10, 12.5, 20, 25, 30, 30, 30, 10, 10, 10, 30, 10});
+  sampled(", border = #cnn.warp_border<reflect>", places, {10, 12.5, 20, 25, 30, 25, 20, 15, 20, 20, 20, 20});
+  std::string nearest = ", filter = #cnn.warp_filter<nearest>";
+  sampled(nearest, places, {10, 10, 20, 30, 30, 0, 0, 10, 0, 0, 0, 0});
+  sampled(nearest + ", border = #cnn.warp_border<clamp>", places, {10, 10, 20, 30, 30, 30, 30, 10, 10, 10, 30, 10});
+  sampled(nearest + ", border = #cnn.warp_border<reflect>", places, {10, 10, 20, 30, 30, 30, 20, 20, 20, 20, 20, 20});
+}
+
+TEST(Resampling, AlongAMapOfEachImage) {
+  // The first image transposed, the second one moved by a row and half a column.
+  expectNear(
+      apply("warp", "size = array<i64: 2, 2>",
+            {Tensor({2, 1, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), Tensor({2, 2, 3}, {0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0.5})},
+            {2, 1, 2, 2}),
+      Tensor({2, 1, 2, 2}, {1, 3, 2, 4, 7.5, 4, 0, 0}), 1e-12);
+}

@@ -86,6 +86,8 @@ host::Result<BatchBinding> BatchBinding::create(const StepModule &module, ArrayR
     std::optional<Source> source = sourceOf(info.name);
     if (!source)
       return host::makeError("nothing gives the step's input '{}'", info.name);
+    if (source->augmented && augment->outputs()[source->index].shape != info.shape)
+      return host::makeError("the augmentation changes the size of '{}'", info.name);
     binding.inputs.push_back(*source);
   }
   for (const TrainingInput &input : inputs)
