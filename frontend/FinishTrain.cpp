@@ -266,6 +266,11 @@ bool TrainElaborator::finishAugmentation() {
   std::vector<Result> results;
   for (const auto &[name, value] : augmentedInputs)
     results.push_back({value, kOutputAttr, name});
+  // What a later augmentation was composed with, and what the block does not use.
+  for (mlir::Operation &op : llvm::make_early_inc_range(llvm::reverse(*augmentation.entry)))
+    if (op.use_empty() &&
+        llvm::none_of(results, [&](const Result &result) { return result.value.getDefiningOp() == &op; }))
+      op.erase();
   for (unsigned i = augmentation.inputs; i-- > 0;) {
     mlir::Value argument = augmentation.entry->getArgument(i);
     bool isGiven = llvm::any_of(results, [&](const Result &result) { return result.value == argument; });

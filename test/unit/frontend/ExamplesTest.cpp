@@ -52,6 +52,7 @@ TEST(Examples, NumbersOfParameters) {
       {"inception_v3", 23'834'568},
       {"densenet121", 7'978'856},
       {"unet", 31'036'546},
+      {"fashion_cnn", 288'170},
   };
   for (auto [name, count] : expected) {
     Example example(name);

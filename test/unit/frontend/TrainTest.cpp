@@ -330,6 +330,8 @@ TEST(Train, ExamplesLearn) {
            {"mlp", "digits", 1e-3, 3},
            {"lenet5", "digits", 0.05, 5},
            {"mnist_cnn", "digits", 1e-3, 6},
+           {"mnist_cnn", "augmented", 1e-3, 3},
+           {"fashion_cnn", "fashion", 1e-3, 2},
            {"autoencoder", "digits", 1e-3, 3},
            {"fine_tune", "fashion", 1e-3, 4},
            {"resnet20", "cifar", 0.02, 2},
