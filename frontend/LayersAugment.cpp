@@ -100,7 +100,10 @@ public:
   }
   /// [N, count]
   template <typename Op> mlir::Value draw(int64_t count) {
+    // The batch is that of the block's input; what was made of it may not be needed any more.
     mlir::Value like = call.inputs[0].value.tensor();
+    while (mlir::Operation *op = like.getDefiningOp())
+      like = op->getOperand(0);
     TensorBuilder own = call.draws();
     return own.make<Op>({call.seed(), call.step(), like}, {b.ints("shape", {-1, count})});
   }
