@@ -339,9 +339,10 @@ Value crop(LayerCall &call, bool isRandom) {
     draws = a.uniform(2);
   else if (size == extents)
     return a.unchanged();
-  for (int axis = 0; axis < 2; ++axis)
-    from[axis] = isRandom ? a.add(a.integerBelow(draws[axis], room[axis] + 1), -double(pad[axis]))
-                          : Entry(double(room[axis] / 2 - pad[axis]));
+  for (int axis = 0; axis < 2; ++axis) {
+    int64_t middle = room[axis] / 2 - pad[axis];
+    from[axis] = isRandom ? a.add(a.integerBelow(draws[axis], room[axis] + 1), -double(pad[axis])) : double(middle);
+  }
   return a.warp({1, 0, from[0], 0, 1, from[1]}, WarpFilter::Nearest, border, size);
 }
 Value randomCrop(LayerCall &call) { return crop(call, /*isRandom=*/true); }
