@@ -127,8 +127,8 @@ static int take(share *part, int64_t least, int64_t *begin, int64_t *end) {
     int64_t count = (left / 2 + least - 1) / least * least;
     count = count < least ? least : count;
     *end = *begin + (count < left ? count : left);
-  } while (!atomic_compare_exchange_weak_explicit(&part->next, begin, *end, memory_order_relaxed,
-                                                  memory_order_relaxed));
+  } while (
+      !atomic_compare_exchange_weak_explicit(&part->next, begin, *end, memory_order_relaxed, memory_order_relaxed));
   return 1;
 }
 
