@@ -12,10 +12,15 @@ namespace cnn {
 
 namespace {
 
-/// The packed values of a module: results of @prepare and arguments of @run, which are the first ones.
+/// The packed values of a module: results of @prepare and arguments of @run, which are the first ones. New ones are
+/// arguments of the block alone, and the functions change once, at the end: each insertion is linear in the arguments.
 class Packer {
 public:
-  Packer(func::FuncOp prepare, func::FuncOp run) : prepare(prepare), run(run) {}
+  Packer(func::FuncOp prepare, func::FuncOp run) : prepare(prepare), run(run) {
+    auto terminator = cast<func::ReturnOp>(prepare.getBody().front().getTerminator());
+    for (BlockArgument argument : run.getArguments().take_front(terminator->getNumOperands()))
+      entries.push_back({argument, terminator->getOperand(entries.size())});
+  }
 
   /// The argument of @run that is `argument` packed in this way; `groups` of the convolution that reads it.
   BlockArgument packed(BlockArgument argument, const Packing &packing, int64_t groups);
@@ -29,14 +34,13 @@ private:
     BlockArgument argument;
   };
 
-  int64_t count() {
-    int64_t arguments = 0;
-    while (arguments < run.getNumArguments() && run.getArgAttr(arguments, kPackedAttr))
-      ++arguments;
-    return arguments;
-  }
+  struct Entry {
+    BlockArgument argument;
+    Value value; ///< In @prepare.
+  };
 
   func::FuncOp prepare, run;
+  SmallVector<Entry> entries;
   llvm::DenseMap<BlockArgument, SmallVector<Packed>> known;
 };
 
@@ -67,48 +71,46 @@ BlockArgument Packer::packed(BlockArgument argument, const Packing &packing, int
     if (version.packing == packing && version.groups == groups)
       return version.argument;
 
-  auto terminator = cast<func::ReturnOp>(prepare.getBody().front().getTerminator());
-  auto index = run.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kPackedAttr).getInt();
-  OpBuilder builder(terminator);
-  Value value = terminator.getOperand(index);
+  OpBuilder builder(prepare.getBody().front().getTerminator());
+  Value value = entries[argument.getArgNumber()].value;
   StringAttr path = builder.getStringAttr(pathOf(value));
   if (path.empty())
     path = StringAttr();
-  Location loc = argument.getLoc();
   value = applyPacking(builder, value, packing, groups, path);
-
-  int64_t number = count();
-  terminator->insertOperands(number, value);
-  (void)run.insertArgument(
-      number, value.getType(),
-      builder.getDictionaryAttr(builder.getNamedAttr(kPackedAttr, builder.getI64IntegerAttr(number))), loc);
-  BlockArgument result = run.getArgument(number);
+  BlockArgument result = run.getBody().front().addArgument(value.getType(), argument.getLoc());
+  entries.push_back({result, value});
   versions.push_back({packing, groups, result});
   return result;
 }
 
 void Packer::finish() {
-  auto terminator = cast<func::ReturnOp>(prepare.getBody().front().getTerminator());
+  Block &body = run.getBody().front();
+  unsigned before = body.getNumArguments();
   Builder builder(run.getContext());
-  int64_t all = count();
-  llvm::BitVector unused(run.getNumArguments());
-  SmallVector<Value> values;
+  SmallVector<Type> types;
   SmallVector<DictionaryAttr> attributes;
-  for (int64_t number = 0; number < all; ++number) {
-    if (run.getArgument(number).use_empty()) {
-      unused.set(number);
-      continue;
-    }
-    DictionaryAttr attribute =
-        builder.getDictionaryAttr(builder.getNamedAttr(kPackedAttr, builder.getI64IntegerAttr(values.size())));
-    run.setArgAttrs(number, attribute);
+  auto append = [&](BlockArgument old, DictionaryAttr attribute) {
+    old.replaceAllUsesWith(body.addArgument(old.getType(), old.getLoc()));
+    types.push_back(old.getType());
     attributes.push_back(attribute);
-    values.push_back(terminator.getOperand(number));
-  }
-  (void)run.eraseArguments(unused);
-  terminator->setOperands(values);
+  };
+  SmallVector<Value> values;
+  for (const Entry &entry : entries)
+    if (!entry.argument.use_empty()) {
+      append(entry.argument,
+             builder.getDictionaryAttr(builder.getNamedAttr(kPackedAttr, builder.getI64IntegerAttr(values.size()))));
+      values.push_back(entry.value);
+    }
+  SmallVector<DictionaryAttr> results(attributes);
+  unsigned declared = run.getNumArguments();
+  for (unsigned number = prepare.getNumResults(); number < declared; ++number)
+    append(body.getArgument(number), run.getArgAttrDict(number));
+  body.eraseArguments(0, before);
+  run.setFunctionType(builder.getFunctionType(types, run.getResultTypes()));
+  run.setAllArgAttrs(attributes);
+  prepare.getBody().front().getTerminator()->setOperands(values);
   prepare.setFunctionType(builder.getFunctionType(prepare.getArgumentTypes(), ValueRange(values).getTypes()));
-  prepare.setAllResultAttrs(attributes);
+  prepare.setAllResultAttrs(results);
 }
 
 namespace {
