@@ -449,7 +449,16 @@ static const NetworkDecl *chooseNetwork(FileScope *&scope, const NetworkRequest 
     return nullptr;
   }
   auto found = scope->names.find(request.network);
-  if (found == scope->names.end() || !isa<NetworkDecl>(found->second.node)) {
+  if (found != scope->names.end() && !isa<NetworkDecl>(found->second.node)) {
+    bool isTrain = isa<TrainDecl>(found->second.node);
+    std::string called = "'" + request.network + "' is " + (isTrain ? "a train block" : "no network") + ", " +
+                         (isTrain ? "which 'cnnc train' and 'cnnc eval' take" : "but a block or a constant");
+    diagnostics.error({}, called + (names.empty() ? "; '" + request.path + "' declares no network"
+                                                  : "; the networks of '" + request.path + "' are " +
+                                                        listOfNames(names, "and")));
+    return nullptr;
+  }
+  if (found == scope->names.end()) {
     diagnostics.error({}, "'" + request.path + "' has no network '" + request.network + "'" +
                               didYouMean(request.network, names));
     return nullptr;

@@ -149,6 +149,16 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::span<const uint8_t> file, co
   auto broken = [&](std::string_view why) {
     return makeError("{}: not a valid safetensors file: {}", inQuotes(name), why);
   };
+  // The commonest files that are given in its place.
+  const std::string_view start(reinterpret_cast<const char *>(file.data()), std::min<size_t>(file.size(), 8));
+  for (const auto &[magic, what] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"\x89PNG", "a PNG picture"},
+           {"\xff\xd8\xff", "a JPEG picture"},
+           {"\x93NUMPY", "a NumPy array"},
+           {"PK\x03\x04", "a zip archive, as .npz and PyTorch's .pt are"},
+           {"\x89HDF", "an HDF5 file, as Keras's .h5 are"}})
+    if (start.starts_with(magic))
+      return broken(fmt::format("it is {}", what));
   uint64_t length = 0;
   if (file.size() < sizeof(length))
     return broken(fmt::format("{} bytes are too few for a header", file.size()));

@@ -5,6 +5,7 @@
 #include "frontend/Frontend.h"
 #include "frontend/Training.h"
 #include "passes/Passes.h"
+#include "tools/cnnc/Ports.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/FileSystem.h"
@@ -30,16 +31,8 @@ int fail(const llvm::Twine &message) {
   return 1;
 }
 
-void NetworkOptions::declare(CommandLine &line) {
-  line.positional("NET", net, "FILE.cnn, or FILE.cnn:NAME where the file holds several networks");
-  line.list("shape", "INPUT=1x3x224x224", shapes, "another shape for an input; the batch may be left out");
-  line.list("outputs", "NAME,...", outputs, "only these outputs; what they don't need is dropped");
-}
-
-namespace {
-
 /// `image=3x224x224` or `3x224x224` for the input without a name in the option; false when it is no shape.
-bool parseShape(StringRef text, std::pair<std::string, std::vector<int64_t>> &shape) {
+static bool parseShape(StringRef text, std::pair<std::string, std::vector<int64_t>> &shape) {
   auto [name, extents] = text.contains('=') ? text.split('=') : std::pair(StringRef(), text);
   shape.first = name.str();
   SmallVector<StringRef> words;
@@ -54,6 +47,14 @@ bool parseShape(StringRef text, std::pair<std::string, std::vector<int64_t>> &sh
   }
   return !name.empty();
 }
+
+void NetworkOptions::declare(CommandLine &line) {
+  line.positional("NET", net, "FILE.cnn, or FILE.cnn:NAME where the file holds several networks");
+  line.list("shape", "INPUT=1x3x224x224", shapes, "another shape for an input; the batch may be left out");
+  line.list("outputs", "NAME,...", outputs, "only these outputs; what they don't need is dropped");
+}
+
+namespace {
 
 /// Keeps the outputs and only what they need, so that no weights are asked for in vain.
 LogicalResult selectOutputs(ModuleOp network, ArrayRef<std::string> names) {
@@ -166,6 +167,14 @@ OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &op
   for (StringRef names : options.outputs)
     for (StringRef name : llvm::split(names, ','))
       outputs.push_back(name.str());
+  std::vector<Port> known = outputsOf(network->lookupSymbol<func::FuncOp>(kInferFunction));
+  SmallVector<StringRef> names(llvm::map_range(known, [](const Port &port) { return StringRef(port.name); }));
+  for (const std::string &output : outputs)
+    if (!llvm::is_contained(names, output)) {
+      fail("there is no output '" + output + "'; the outputs are " + listOfNames(names, "and") +
+           didYouMean(output, names));
+      return nullptr;
+    }
   if (!outputs.empty() && failed(selectOutputs(*network, outputs)))
     return nullptr;
   std::string problem;

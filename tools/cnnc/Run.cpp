@@ -1,5 +1,6 @@
 // `cnnc run`: inputs from files, outputs as tables, best classes, tensors and pictures.
 #include "tools/cnnc/Commands.h"
+#include "tools/cnnc/Looks.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
 #include "tools/cnnc/training/SavedState.h"
@@ -21,7 +22,7 @@ struct RunOptions {
   WeightOptions weights;
   TargetOptions target;
   std::vector<std::string> inputs, outputs;
-  std::string labels;
+  std::string labels, featureMaps;
   int64_t top = 5, samples = 0;
   std::optional<uint64_t> seed;
   bool json = false;
@@ -185,6 +186,8 @@ int runCommand(ArrayRef<std::string> arguments) {
   line.text("labels", "FILE", options.labels, "names of the classes, one a line");
   line.number("top", "K", options.top, 1, 1000000, "how many classes to print (5)");
   line.list("tap", "PATH", options.network.taps, "make the value of a layer an output of that name");
+  line.text("feature-maps", "FOLDER", options.featureMaps,
+            "write what each layer makes of the first image to FOLDER/PATH.png, a picture a channel");
   options.target.declare(line);
   line.flag("json", options.json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
@@ -200,6 +203,14 @@ int runCommand(ArrayRef<std::string> arguments) {
     return 1;
   auto infer = network->lookupSymbol<func::FuncOp>(kInferFunction);
   std::vector<Port> inputPorts = inputsOf(infer), outputPorts = outputsOf(infer);
+  std::vector<std::string> looked;
+  std::vector<Port> allPorts = outputPorts;
+  if (!options.featureMaps.empty()) {
+    looked = tapFeatureMaps(*network);
+    if (looked.empty())
+      return fail("no layer of the network makes images of more than one pixel: there are no feature maps");
+    allPorts = outputsOf(infer);
+  }
   // All that can be wrong with files is found before the compiler starts.
   std::vector<OutputFile> files;
   for (const std::string &argument : options.outputs) {
@@ -230,13 +241,18 @@ int runCommand(ArrayRef<std::string> arguments) {
   if (!target)
     return fail(target.error().message);
   auto start = std::chrono::steady_clock::now();
-  auto outputs = runInParts(**target, *inputs, inputPorts, outputPorts);
+  auto outputs = runInParts(**target, *inputs, inputPorts, allPorts);
   std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   if (!outputs)
     return fail(outputs.error().message);
   for (const OutputFile &file : files)
-    if (auto written = writeOutputs(file, outputPorts, *outputs); !written)
+    if (auto written = writeOutputs(file, outputPorts, ArrayRef(*outputs).take_front(outputPorts.size())); !written)
       return fail(written.error().message);
+
+  if (!looked.empty())
+    if (auto written = writeFeatureMaps(options.featureMaps, looked, allPorts, *outputs); !written)
+      return fail(written.error().message);
+  outputs->resize(outputPorts.size());
 
   std::vector<std::vector<Prediction>> predictions;
   if (isScores(outputs->front())) {
@@ -271,6 +287,9 @@ int runCommand(ArrayRef<std::string> arguments) {
   llvm::outs() << networkName(*network) << " on " << (*target)->describe() << ", " << fixed(elapsed.count(), 1)
                << " ms\n\n";
   printOutputs(outputPorts, *outputs);
+  if (!looked.empty())
+    llvm::outs() << "\nwrote " << looked.size() << (looked.size() == 1 ? " sheet" : " sheets")
+                 << " of feature maps to " << options.featureMaps << "\n";
   if (!predictions.empty())
     printPredictions(predictions, areProbabilities);
   return 0;

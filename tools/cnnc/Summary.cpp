@@ -3,6 +3,7 @@
 #include "tools/cnnc/Compile.h"
 #include "tools/cnnc/Driver.h"
 #include "tools/cnnc/Layers.h"
+#include "tools/cnnc/Looks.h"
 #include "tools/cnnc/Ports.h"
 #include "tools/cnnc/Table.h"
 
@@ -75,21 +76,43 @@ int summaryCommand(ArrayRef<std::string> arguments) {
   NetworkOptions options;
   int64_t batch = 1;
   bool json = false;
+  std::string filters;
+  WeightOptions weightOptions;
   CommandLine line("cnnc summary", "Lists a network's layers with shapes, parameters, arithmetic and memory.");
   options.declare(line);
+  weightOptions.declare(line);
+  line.text("filters", "FOLDER", filters,
+            "write the kernels of each convolution to FOLDER/PATH.png, for which weights are needed");
   line.number("batch", "N", batch, 1, int64_t(1) << 20, "images at a time (1)");
   line.flag("json", json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
+  bool hasWeights = !weightOptions.file.empty() || weightOptions.seed;
+  if (!filters.empty() && !hasWeights)
+    return line.misuse("'--filters' needs '--weights FILE' or '--random-weights SEED'");
+  if (filters.empty() && hasWeights)
+    return line.misuse("weights are for '--filters FOLDER': nothing else here depends on them");
   MLIRContext context;
-  OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, options);
+  OwningOpRef<ModuleOp> network = filters.empty() ? loadNetworkOrBlock(context, options) : loadNetwork(context, options);
   if (!network)
     return 1;
+  size_t drawn = 0;
+  if (!filters.empty()) {
+    auto weights = Weights::open(*network, weightOptions);
+    if (!weights)
+      return fail(weights.error().message);
+    auto written = writeFilters(filters, *network, *weights);
+    if (!written)
+      return fail(written.error().message);
+    drawn = *written;
+  }
   NetworkSummary summary = summarize(*network);
   auto workspace = workspaceBytes(*network, batch);
   if (!workspace)
     return fail(workspace.error().message);
   (json ? printJson : printTable)(*network, summary, batch, *workspace);
+  if (drawn && !json)
+    llvm::outs() << "\nwrote " << drawn << (drawn == 1 ? " sheet" : " sheets") << " of filters to " << filters << "\n";
   return 0;
 }
 

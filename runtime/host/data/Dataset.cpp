@@ -95,21 +95,28 @@ struct Shared {
   }
 };
 
-Error missingPart(const Field &field, const Source &source, const std::string &path) {
-  std::string parts;
-  for (const Part &part : source.parts)
-    parts += (parts.empty() ? "" : ", ") + part.name;
-  return makeError("{}: nothing in the data fits input '{}', a {} of {}; it has {} ({})", inQuotes(path), field.name,
-                   field.classes > 0 ? fmt::format("class({})", field.classes) : std::string(dtypeName(field.dtype)),
-                   shapeText(field.shape), parts, source.format);
-}
-
 size_t findPart(const Source &source, const Field &field) {
   for (const std::string &name : partCandidates(field))
     for (size_t part = 0; part < source.parts.size(); ++part)
       if (source.parts[part].name == name)
         return part;
   return noPart;
+}
+
+/// Names every input that the data has nothing for.
+Error missingParts(const std::vector<Field> &fields, const Source &source, const std::string &path) {
+  std::string parts, missing;
+  for (const Part &part : source.parts)
+    parts += (parts.empty() ? "" : ", ") + part.name;
+  for (const Field &field : fields) {
+    if (findPart(source, field) != noPart)
+      continue;
+    const bool isClass = field.classes > 0;
+    const std::string type = isClass ? fmt::format("class({})", field.classes) : std::string(dtypeName(field.dtype));
+    missing += fmt::format("{} input '{}', {} {} of {}", missing.empty() ? "" : ", nor", field.name,
+                           isClass || field.dtype == DType::U8 ? "a" : "an", type, shapeText(field.shape));
+  }
+  return makeError("{}: nothing in the data fits{}; it has {} ({})", inQuotes(path), missing, parts, source.format);
 }
 
 std::string joined(const std::vector<std::string> &names) {
@@ -222,7 +229,7 @@ Result<std::shared_ptr<const Shared>> bind(SourcePointer source, const std::stri
   for (const Field &field : options.fields) {
     const size_t part = findPart(from, field);
     if (part == noPart)
-      return missingPart(field, from, path);
+      return missingParts(options.fields, from, path);
     const bool isLabel = from.parts[part].name == "label";
     if (isLabel && field.classes > 0) {
       shared->classes = field.classes;

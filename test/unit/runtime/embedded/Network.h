@@ -25,6 +25,9 @@ extern std::atomic<bool> meet;
 /// The bytes of the weights file, at an address that is a multiple of 64.
 std::vector<char> weightsFile();
 
+/// From now on the network is a training step with so many bytes of state; 0: a network again.
+void setStateBytes(int64_t bytes);
+
 /// What run() must give.
 void expected(const float *x, const float *table, int64_t batch, float *y, float *sums);
 

@@ -126,6 +126,26 @@ TEST(Session, RefusesWrongArguments) {
   EXPECT_EQ(cnn_api_session_pool(session), nullptr);
 }
 
+TEST(Session, OfAStepNeedsItsState) {
+  Model model;
+  setStateBytes(64);
+  auto memory = allocate(cnn_api_session_bytes(model.get(), 2, 1)), state = allocate(128);
+  auto *session = reinterpret_cast<cnn_session *>(memory.get());
+  auto init = [&](size_t size, void *given) {
+    cnn_session_options options = {size, 2, 1, nullptr, given};
+    return cnn_api_session_init(session, model.get(), &options);
+  };
+  EXPECT_EQ(init(sizeof(cnn_session_options), nullptr), CNN_ERROR_NULL);
+  EXPECT_EQ(init(sizeof(cnn_session_options), state.get() + 16), CNN_ERROR_ALIGNMENT);
+  EXPECT_EQ(init(offsetof(cnn_session_options, state), state.get()), CNN_ERROR_OPTIONS);
+  Tensors tensors(2);
+  EXPECT_EQ(tensors.run(session, 2), CNN_ERROR_NOT_INITIALIZED);
+  EXPECT_EQ(init(sizeof(cnn_session_options), state.get()), CNN_OK);
+  cnn_api_session_end(session);
+  setStateBytes(0);
+  EXPECT_EQ(init(sizeof(cnn_session_options), state.get()), CNN_ERROR_OPTIONS);
+}
+
 TEST(Session, ObserverSeesEachStepAndMayChangeIt) {
   Model model;
   Session session(model, 2, 2);
