@@ -4,6 +4,7 @@
 #include "frontend/Layers.h"
 #include "frontend/TrainElaborator.h"
 #include "frontend/TrainFunctions.h"
+#include "ir/Recompute.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -303,7 +304,7 @@ Value Elaborator::evaluateArrow(const ArrowExpr &expr) {
     std::vector<CallArgument> arguments;
     spread(value, range, arguments);
     if (const auto *annotated = dyn_cast<AnnotatedExpr>(stage))
-      value = annotate(*annotated, apply(*cast<ApplyExpr>(annotated->value), std::move(arguments)));
+      value = annotate(*annotated, [&] { return apply(*cast<ApplyExpr>(annotated->value), std::move(arguments)); });
     else
       value = apply(*cast<ApplyExpr>(stage), std::move(arguments));
     range = stage->range;
@@ -364,16 +365,42 @@ Value Elaborator::partOf(const Value &network, llvm::StringRef path, SourceRange
   return Value(ParameterGroup{network.as<NetworkRef>(), path.str()}, range);
 }
 
-Value Elaborator::evaluateAnnotated(const AnnotatedExpr &expr) { return annotate(expr, evaluate(expr.value)); }
+Value Elaborator::evaluateAnnotated(const AnnotatedExpr &expr) {
+  return annotate(expr, [&] { return evaluate(expr.value); });
+}
 
-/// Annotations stay with the operation that makes the value, as attributes that steer passes and change no value.
-Value Elaborator::annotate(const AnnotatedExpr &expr, Value value) {
+/// `@recompute`: all operations after `before` are of one region. A region within is a part of it.
+void Elaborator::markRecompute(const Annotation &annotation, mlir::Block *block, mlir::Operation *before) {
+  if (!annotation.arguments.empty())
+    error(annotation.name.range, "'@recompute' has no arguments");
+  mlir::Operation *op = before ? before->getNextNode() : block->empty() ? nullptr : &block->front();
+  if (!op) {
+    error(annotation.name.range, "there is nothing to compute again here: '@recompute' stands before the call of a layer "
+                                 "or a block, as in 'x -> @recompute f(2)'");
+    return;
+  }
+  mlir::Attribute region = builder.getI64IntegerAttr(recomputeRegions++);
+  for (; op; op = op->getNextNode())
+    op->setAttr(kRecomputeAttr, region);
+}
+
+/// Annotations stay with the operation that makes the value, as attributes that steer passes and change no value;
+/// `@recompute` with all operations of the expression.
+Value Elaborator::annotate(const AnnotatedExpr &expr, llvm::function_ref<Value()> compute) {
   static const std::vector<llvm::StringRef> known = {"keep", "recompute", "schedule"};
+  mlir::Block *block = builder.getInsertionBlock();
+  mlir::Operation *before = block && !block->empty() ? &block->back() : nullptr;
+  Value value = compute();
   mlir::Operation *op = value.isTensor() ? value.tensor().getDefiningOp() : nullptr;
   for (const Annotation &annotation : expr.annotations) {
     if (!llvm::is_contained(known, annotation.name.text)) {
       error(annotation.name.range, "there is no annotation '@" + annotation.name.text.str() + "'; there are " +
                                        listOfNames(known, "and") + didYouMean(annotation.name.text, known));
+      continue;
+    }
+    if (annotation.name.text == "recompute") {
+      if (block && !value.isPoison())
+        markRecompute(annotation, block, before);
       continue;
     }
     if (!value.isPoison() && !value.isTensor())

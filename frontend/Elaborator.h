@@ -86,6 +86,7 @@ public:
                                         const NetworkRequest &request);
 
   mlir::OpBuilder builder;
+  int64_t recomputeRegions = 0; ///< So many `@recompute` there were, each with a number of its own.
 
   // Diagnostics: every error gets the notes of the calls and loops around it.
   Value error(SourceRange range, std::string message, std::vector<Note> notes = {});
@@ -212,7 +213,8 @@ private:
   std::optional<int64_t> bound(const ast::Expr *expr, int64_t extent, int64_t otherwise, llvm::StringRef what);
   std::optional<int64_t> stride(const ast::Expr *expr, int64_t extent);
   Value evaluateAnnotated(const ast::AnnotatedExpr &expr);
-  Value annotate(const ast::AnnotatedExpr &expr, Value value);
+  Value annotate(const ast::AnnotatedExpr &expr, llvm::function_ref<Value()> compute);
+  void markRecompute(const ast::Annotation &annotation, mlir::Block *block, mlir::Operation *before);
   Value evaluateShare(const ast::ShareExpr &expr);
   std::optional<std::string> textOf(const Value &value, SourceRange range);
   std::optional<bool> truth(const ast::Expr *expr);

@@ -3,8 +3,10 @@
 // is no `minimize` and no `stop_gradient`, and functions have their optimizers' variables as arguments and results with
 // `cnn.state`.
 #include "ir/Losses.h"
+#include "ir/Recompute.h"
 #include "passes/Gradients.h"
 #include "passes/Passes.h"
+#include "passes/Recompute.h"
 #include "passes/optimizers/Optimizer.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -152,6 +154,7 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
         op.replaceAllUsesWith(op.getInput());
         op.erase();
       });
+      function.walk([](Operation *op) { op->removeAttr(kRecomputeAttr); });
     }
   }
 
@@ -191,9 +194,12 @@ LogicalResult Differentiate::expand(func::FuncOp function, MinimizeOp op, DenseM
 
   OpBuilder builder(op);
   std::string path = getPath(op).str();
+  Operation *lastForward = op->getPrevNode();
   FailureOr<SmallVector<Value>> gradients = buildGradients(builder, op.getLoss(), llvm::to_vector(op.getParameters()));
   if (failed(gradients))
     return failure();
+  if (lastForward && lastForward->getNextNode() != op)
+    recomputeRegions(lastForward->getNextNode(), op);
   TensorBuilder common(builder, op.getLoc(), path);
   if (op.getClipValue())
     *gradients = clipByValue(common, *gradients, op.getClipValue()->convertToDouble());

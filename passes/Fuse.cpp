@@ -2,6 +2,7 @@
 //
 // Before: @run of plain operations. After: @run of groups and a return. Stands after hoist, so that a group holds what
 // runs for each image, and before layouts, which belong to what groups exchange.
+#include "ir/Recompute.h"
 #include "passes/MergeGroups.h"
 #include "passes/Passes.h"
 #include "passes/Rematerialize.h"
@@ -119,6 +120,12 @@ private:
   }
 
   std::string whyNot(Operation *op) {
+    if (isRecomputed(op) && !isRecomputed(group))
+      return "computes again, in the backward pass, what the group has";
+    // What a gradient makes of the forward pass alone is not worth to be saved beside that.
+    if (isBackwardPath(getPath(op)) && !isBackwardPath(group.getPath()) &&
+        llvm::any_of(users(), [](Operation *user) { return !isBackwardPath(getPath(user)); }))
+      return "is of the backward pass";
     for (Value operand : op->getOperands())
       if (auto broadcast = operand.getDefiningOp<BroadcastOp>()) {
         if (broadcast.getInput().getDefiningOp() == group)
@@ -223,7 +230,7 @@ struct Fuse : impl::FuseBase<Fuse> {
     mergeElementwiseGroups(body);
     // In a step what is kept for the backward pass is most of the memory.
     if (!getOperation().lookupSymbol(kPrepareFunction)) {
-      rematerialize(body);
+      rematerialize(body, *model);
       mergeElementwiseGroups(body);
     }
   }

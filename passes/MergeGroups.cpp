@@ -1,6 +1,7 @@
 // See MergeGroups.h.
 #include "passes/MergeGroups.h"
 
+#include "ir/Recompute.h"
 #include "passes/TargetModel.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -12,6 +13,9 @@ namespace cnn {
 namespace {
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Whether the group computes again what the forward pass had: joined with that one, it would only keep it.
+bool computesAgain(Operation *op) { return getPath(op).ends_with(kAgainSuffix) || isRecomputed(op); }
 
 bool isElementwiseGroup(Operation *op) {
   auto group = dyn_cast<GroupOp>(op);
@@ -123,7 +127,8 @@ bool reduceAlike(Operation *op, GroupOp late) {
 GroupOp mergeInto(GroupOp late) {
   llvm::SetVector<Operation *> candidates;
   auto consider = [&](Operation *op) {
-    if (!op || op == late || op->getBlock() != late->getBlock() || !op->isBeforeInBlock(late))
+    if (!op || op == late || op->getBlock() != late->getBlock() || !op->isBeforeInBlock(late) ||
+        (computesAgain(late) && !computesAgain(op)))
       return;
     if (late.getAnchor() ? reduceAlike(op, late) : isElementwiseGroup(op) && haveOneShape(cast<GroupOp>(op), late))
       candidates.insert(op);

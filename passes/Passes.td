@@ -26,7 +26,8 @@ def Simplify : Cnn_Pass<"cnn-simplify"> {
     - `max` and `min` with a constant to `clamp` and `relu`, and chains of these to one;
     - multiplication and division by 1, subtraction of 0, also where the constant is broadcast;
     - pooling of 1x1 windows with stride 1 to nothing, the mean over rows and columns to `avg_pool`;
-    - `add` of one value a channel after a `conv2d` or `dense` without bias to the bias.
+    - `add` of one value a channel after a `conv2d` or `dense` without bias to the bias;
+    - `batch_size` of a value to that of an input, so that it keeps no value alive.
 
     All keep every value but for the sign of zero; none reassociates arithmetic. Adding +0 stays, as it turns -0 to +0.
   }];
@@ -39,6 +40,12 @@ def Differentiate : Cnn_Pass<"cnn-differentiate"> {
     the optimizer's step, all ordinary operations. The optimizer's variables are declared (`cnn.slot`, and `cnn.counter` for the
     number of the step) and become arguments and results of the function with `cnn.state`, so that the function is the step
     (state, inputs) -> (state', losses). An operation on the way to the loss that has no gradient is an error.
+
+    What gradients read of the forward pass is saved, but for what is computed in a region of `@recompute`, operations of one
+    `cnn.recompute`: copies of these, marked `cnn.recomputed` and with `.again` after their paths, stand before the first gradient
+    that needs them. Saved are the operands of a region, what others than its gradients read, what has no batch, and what is
+    marked `cnn.keep`. Draws keep their paths, so that they draw the same. The mark keeps copies apart from the originals: they
+    are not merged, and fusion takes no copy into a group of the forward pass.
   }];
 }
 
@@ -80,6 +87,11 @@ def Fuse : Cnn_Pass<"cnn-fuse"> {
     Element-wise operations that no anchor takes form groups by the same rule; those of one shape are joined where one reads the
     other's result or both read one tensor. Constants and broadcasts are copied into the
     groups that read them. Each refusal is a note of the group.
+
+    In a training step cheap chains of element-wise operations are computed in the groups that read them, rather than stored,
+    and what the forward pass computes by such a chain from one tensor that is kept for the backward pass anyway is not kept
+    beside it, but computed again by a group `PATH.again`. What a gradient makes of the forward pass alone joins no group of
+    that.
   }];
   let options = [Option<"target", "target", "std::string", "\"cpu\"", "The target that is asked what pays">];
 }

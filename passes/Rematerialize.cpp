@@ -1,6 +1,7 @@
 // See Rematerialize.h.
 #include "passes/Rematerialize.h"
 
+#include "ir/Recompute.h"
 #include "passes/MergeGroups.h"
 #include "passes/TargetModel.h"
 
@@ -23,6 +24,8 @@ bool takesChains(Operation *op) {
   auto group = dyn_cast<GroupOp>(op);
   return group && (!group.getAnchor() || isReductionGroup(group));
 }
+
+bool isBackward(Operation *op) { return isa<GroupOp>(op) && isBackwardPath(getPath(op)); }
 
 bool isCheap(Operation *op) {
   return isa<AddOp, SubOp, MulOp, NegOp, AbsOp, MaxOp, MinOp, ReluOp, StepOp, ClampOp, ConvertOp>(op);
@@ -63,15 +66,29 @@ Chain chainOf(GroupOp group, unsigned result) {
   return chain;
 }
 
+/// Whether the backward pass's group reads the value in its epilogue alone, which can compute the chain there.
+bool takesInEpilogue(Operation *op, Value value, const Chain &chain, const TargetModel &model) {
+  auto group = dyn_cast<GroupOp>(op);
+  if (!group || !isBackward(group) || !group.getAnchor() || isReductionGroup(group))
+    return false;
+  for (auto [input, argument] : llvm::zip(group.getInputs(), group.getBlock().getArguments()))
+    if (input == value && !llvm::all_of(argument.getUsers(), [](Operation *user) { return isElementwise(user); }))
+      return false;
+  std::string why;
+  return llvm::all_of(chain.operations, [&](Operation *part) {
+    return isa<ConstantOp>(part) || model.fusesInto(group, part, why);
+  });
+}
+
 /// Whether all who read the result should compute it themselves.
-bool pays(Value value, const Chain &chain) {
+bool pays(Value value, const Chain &chain, const TargetModel &model) {
   if (!chain.isCheap || chain.cost > kMaxOperations || value.use_empty())
     return false;
   bool onlyReductions = true;
   for (Operation *user : value.getUsers()) {
-    if (!takesChains(user))
+    if (!takesChains(user) && !takesInEpilogue(user, value, chain, model))
       return false;
-    onlyReductions &= bool(cast<GroupOp>(user).getAnchor());
+    onlyReductions &= isReductionGroup(cast<GroupOp>(user));
   }
   return chain.tensors <= (onlyReductions ? kMaxReadsOfReductions : 1);
 }
@@ -91,6 +108,8 @@ void inlineChain(GroupOp producer, unsigned result, const Chain &chain, GroupOp 
     inside.map(argument, user.getBlock().addArgument(input.getType(), input.getLoc()));
   }
   OpBuilder builder = OpBuilder::atBlockBegin(&user.getBlock());
+  if (user.getAnchor() && !isReductionGroup(user))
+    builder.setInsertionPointAfter(user.getAnchor());
   for (Operation *op : chain.operations)
     builder.clone(*op, inside);
   Value computed = inside.lookup(producer.getYield().getValues()[result]);
@@ -100,6 +119,78 @@ void inlineChain(GroupOp producer, unsigned result, const Chain &chain, GroupOp 
       user.getBlock().eraseArgument(operand);
       user->eraseOperand(operand);
     }
+}
+
+/// A group before `place` that computes `value` again.
+GroupOp repeatChain(GroupOp producer, unsigned result, const Chain &chain, Operation *place) {
+  Value yielded = producer.getYield().getValues()[result];
+  StringRef path = getPath(yielded.getDefiningOp());
+  OpBuilder builder(place);
+  auto again = GroupOp::create(builder, producer.getLoc(), TypeRange{producer.getResult(result).getType()},
+                               ValueRange{}, ((path.empty() ? producer.getPath() : path) + kAgainSuffix).str(),
+                               producer.getKind());
+  IRMapping inside;
+  for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs()))
+    if (chain.reads.contains(input) && !inside.contains(argument)) {
+      again->insertOperands(again->getNumOperands(), input);
+      inside.map(argument, again.getBlock().addArgument(input.getType(), input.getLoc()));
+    }
+  builder.setInsertionPointToEnd(&again.getBlock());
+  for (Operation *op : chain.operations)
+    builder.clone(*op, inside);
+  YieldOp::create(builder, producer.getLoc(), inside.lookup(yielded));
+  return again;
+}
+
+/// The last group of the backward pass that reads the value, or null.
+Operation *lastBackwardReader(Value value) {
+  Operation *last = nullptr;
+  for (Operation *user : value.getUsers())
+    if (isBackward(user) && (!last || last->isBeforeInBlock(user)))
+      last = user;
+  return last;
+}
+
+/// Whether a concatenation, which may hold the value in place, is kept for the backward pass.
+bool isKeptInConcat(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    auto group = dyn_cast<GroupOp>(user);
+    return group && isa_and_nonnull<ConcatOp>(group.getAnchor()) && lastBackwardReader(group.getResult(0));
+  });
+}
+
+/// Lets the backward pass compute a result of the forward pass again where that is from one tensor that it keeps anyway.
+void dropSaved(GroupOp group, unsigned result, const TargetModel &model) {
+  Value value = group.getResult(result);
+  Operation *last = lastBackwardReader(value);
+  if (!last || isKeptInConcat(value) ||
+      llvm::none_of(value.getUsers(), [](Operation *user) { return !isBackward(user); }))
+    return;
+  Chain chain = chainOf(group, result);
+  if (!chain.isCheap || chain.cost > kMaxOperations || chain.tensors != 1)
+    return;
+  for (Value read : chain.reads) {
+    Operation *kept = lastBackwardReader(read);
+    bool isArgument = isa<BlockArgument>(read);
+    if (typeOf(read).getShape() == typeOf(value).getShape() && !isArgument && (!kept || kept->isBeforeInBlock(last)))
+      return;
+  }
+  llvm::SetVector<Operation *> users(value.user_begin(), value.user_end());
+  SmallVector<GroupOp> others;
+  for (Operation *user : users) {
+    if (!isBackward(user))
+      continue;
+    if (takesChains(user) || takesInEpilogue(user, value, chain, model))
+      inlineChain(group, result, chain, cast<GroupOp>(user));
+    else
+      others.push_back(cast<GroupOp>(user));
+  }
+  if (others.empty())
+    return;
+  llvm::sort(others, [](GroupOp a, GroupOp b) { return a->isBeforeInBlock(b); });
+  GroupOp again = repeatChain(group, result, chain, others.front());
+  for (GroupOp user : others)
+    user->replaceUsesOfWith(value, again.getResult(0));
 }
 
 /// Drops results that nothing reads, and operations and operands that only they needed.
@@ -137,20 +228,27 @@ void prune(GroupOp group) {
 
 } // namespace
 
-void rematerialize(Block &body) {
+void rematerialize(Block &body, const TargetModel &model) {
   for (Operation &op : llvm::make_early_inc_range(body)) {
     auto group = dyn_cast<GroupOp>(op);
     if (!group || group.getAnchor() || !isPerImage(group.getResult(0)) || typeOf(group.getResult(0)).getRank() < 2)
       continue;
     for (unsigned result = 0; result < group->getNumResults(); ++result) {
       Chain chain = chainOf(group, result);
-      if (!pays(group.getResult(result), chain))
+      if (!pays(group.getResult(result), chain, model))
         continue;
       for (Operation *user :
            llvm::SetVector<Operation *>(group.getResult(result).user_begin(), group.getResult(result).user_end()))
         inlineChain(group, result, chain, cast<GroupOp>(user));
     }
     prune(group);
+  }
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body))) {
+    auto group = dyn_cast<GroupOp>(op);
+    if (!group || group.getAnchor() || isBackward(group) || !isPerImage(group.getResult(0)))
+      continue;
+    for (unsigned result = 0; result < group->getNumResults(); ++result)
+      dropSaved(group, result, model);
   }
   mergeReductionGroups(body);
 }

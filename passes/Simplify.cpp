@@ -3,6 +3,7 @@
 // zero.
 #include "passes/Simplify.h"
 
+#include "ir/Recompute.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/Dominance.h"
@@ -10,6 +11,7 @@
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -357,6 +359,43 @@ struct AddToBias : OpRewritePattern<AddOp> {
   }
 };
 
+/// What replaces an operation is of the same region, or computes the same again (ir/Recompute.h).
+class InheritRegion : public RewriterBase::Listener {
+public:
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override { inserted.insert(op); }
+  void notifyOperationErased(Operation *op) override { inserted.remove(op); }
+  void notifyOperationModified(Operation *) override { inserted.clear(); }
+  void notifyOperationReplaced(Operation *op, ValueRange) override {
+    for (StringRef name : {kRecomputeAttr, kRecomputedAttr})
+      if (Attribute region = op->getAttr(name))
+        for (Operation *made : inserted)
+          made->setAttr(name, region);
+    inserted.clear();
+  }
+
+private:
+  llvm::SetVector<Operation *> inserted;
+};
+
+/// The batch is that of every input: a gradient that wants its size keeps no value alive for that.
+struct BatchSizeOfInput : OpRewritePattern<BatchSizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(BatchSizeOp op, PatternRewriter &rewriter) const override {
+    auto function = op->getParentOfType<func::FuncOp>();
+    if (!typeOf(op.getInput()).isDynamicDim(0) || !function || isa<BlockArgument>(op.getInput()))
+      return failure();
+    for (BlockArgument argument : function.getArguments()) {
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      if (!type || type.getRank() == 0 || !type.isDynamicDim(0) ||
+          type.getElementType() != typeOf(op.getInput()).getElementType())
+        continue;
+      rewriter.modifyOpInPlace(op, [&] { op.getInputMutable().assign(argument); });
+      return success();
+    }
+    return failure();
+  }
+};
+
 struct Simplify : impl::SimplifyBase<Simplify> {
   using Base::Base;
 
@@ -365,8 +404,11 @@ struct Simplify : impl::SimplifyBase<Simplify> {
     patterns.add<ReshapeOfReshape, TransposeOfTranspose, SliceOfSlice, BroadcastOfBroadcast, FlattenConcat, PadIntoConv,
                  PadIntoAvgPool, DropUnitPool<MaxPoolOp>, DropUnitPool<AvgPoolOp>, MeanToAvgPool, BoundToClamp<MaxOp>,
                  BoundToClamp<MinOp>, MergeClamps<ReluOp>, MergeClamps<ClampOp>, NegOfNeg, DropNeutral<MulOp>,
-                 DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, AddToBias>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+                 DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, AddToBias, BatchSizeOfInput>(&getContext());
+    InheritRegion inherit;
+    GreedyRewriteConfig config;
+    config.setListener(&inherit);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       return signalPassFailure();
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
       mergeEqual(function);

@@ -25,10 +25,11 @@ struct FlipKernels : OpRewritePattern<Conv2dTransposeOp> {
     if (llvm::any_of(padding, [](int64_t pad) { return pad < 0; }))
       return rewriter.notifyMatchFailure(op, "its padding is wider than the kernel's reach");
     Value flipped = FlipKernelsOp::create(rewriter, op.getLoc(), op.getWeight(), op.getGroupsAttr(), op.getPathAttr());
-    rewriter.replaceOpWithNewOp<Conv2dOp>(op, op.getResult().getType(), op.getInput(), flipped, op.getBias(),
-                                          op.getStridesAttr(), rewriter.getDenseI64ArrayAttr(padding),
-                                          op.getDilationsAttr(), op.getGroupsAttr(), op.getPrecisionAttr(),
-                                          op.getPathAttr());
+    auto conv = Conv2dOp::create(rewriter, op.getLoc(), op.getResult().getType(), op.getInput(), flipped, op.getBias(),
+                                 op.getStridesAttr(), rewriter.getDenseI64ArrayAttr(padding), op.getDilationsAttr(),
+                                 op.getGroupsAttr(), op.getPrecisionAttr(), op.getPathAttr());
+    conv->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    rewriter.replaceOp(op, conv);
     return success();
   }
 };

@@ -1,6 +1,7 @@
 // The walk back from the loss (passes/Gradients.h).
 #include "passes/Gradients.h"
 
+#include "ir/Recompute.h"
 #include "passes/gradients/Rule.h"
 
 using namespace mlir;
@@ -34,6 +35,14 @@ static SmallVector<Operation *> operationsBetween(ArrayRef<Value> values, Value 
   return operations;
 }
 
+/// The operation that stands before the builder's place, or null.
+static Operation *previous(OpBuilder &builder) {
+  Block *block = builder.getInsertionBlock();
+  if (builder.getInsertionPoint() != block->end())
+    return builder.getInsertionPoint()->getPrevNode();
+  return block->empty() ? nullptr : &block->back();
+}
+
 FailureOr<SmallVector<Value>> buildGradients(OpBuilder &builder, Value loss, ArrayRef<Value> withRespectTo) {
   auto lossType = dyn_cast<RankedTensorType>(loss.getType());
   if (!lossType || lossType.getRank() != 0 || !isFloat(loss))
@@ -52,19 +61,24 @@ FailureOr<SmallVector<Value>> buildGradients(OpBuilder &builder, Value loss, Arr
     Value gradient = op->getNumResults() == 1 ? gradients.lookup(op->getResult(0)) : Value();
     if (!gradient && llvm::none_of(op->getResults(), [&](Value result) { return gradients.contains(result); }))
       continue;
-    TensorBuilder b(builder, op->getLoc(), (getPath(op) + ".grad").str());
+    TensorBuilder b(builder, op->getLoc(), (getPath(op) + kGradientSuffix).str());
     auto isNeeded = [&](Value value) { return reached.contains(value); };
     auto accumulate = [&](Value value, Value part) {
       Value &sum = gradients[value];
       sum = sum ? b.add(sum, part) : part;
     };
     gradients::Rule rule(b, op, gradient, isNeeded, accumulate);
+    Operation *before = previous(builder);
     bool found = false;
     for (auto family : {gradients::elementwise, gradients::shape, gradients::contraction, gradients::pooling,
                         gradients::normalization, gradients::random})
       found = found || (gradient && family(rule));
     if (!found)
       return op->emitError() << "'" << op->getName() << "' at path '" << getPath(op) << "' has no gradient";
+    // A gradient belongs to the region of its operation.
+    if (Attribute region = op->getAttr(kRecomputeAttr))
+      for (Operation *made = previous(builder); made != before; made = made->getPrevNode())
+        made->setAttr(kRecomputeAttr, region);
   }
 
   SmallVector<Value> results;

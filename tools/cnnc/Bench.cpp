@@ -8,6 +8,7 @@
 #include "tools/cnnc/training/TrainingSetup.h"
 
 #include "codegen/package/Loaded.h"
+#include "passes/SavedValues.h"
 #include "runtime/host/Cpus.h"
 
 #include <chrono>
@@ -67,6 +68,8 @@ host::Result<void> prepareStep(Subject &subject, TrainingProgram &program, const
     return compiled.error();
   subject.compiled = std::move(*compiled);
   options.run.name = program.name;
+  options.run.savedBytes =
+      savedBytes(savedValues(subject.compiled->module->lookupSymbol<func::FuncOp>(kRunFunction)), options.run.batch);
   const Program &lowered = subject.compiled->program;
   auto state = StateBlock::create(lowered.state, lowered.stateBytes);
   if (!state)

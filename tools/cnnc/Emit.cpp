@@ -9,6 +9,7 @@
 #include "frontend/Diagnostics.h"
 #include "frontend/Parser.h"
 #include "passes/Pipeline.h"
+#include "passes/SavedValues.h"
 #include "runtime/host/File.h"
 
 #include "llvm/Support/Process.h"
@@ -77,6 +78,8 @@ host::Result<std::string> render(ModuleOp network, const Stage &stage, CompileOp
       return host::makeError("the network cannot be compiled");
     module->print(stream);
     stream << "\n";
+    if (auto step = module->lookupSymbol<func::FuncOp>(kStepFunction); step && stage.name == "differentiate")
+      printBackward(step, stream);
     return text;
   }
   if (stage.form == Form::Kernels)

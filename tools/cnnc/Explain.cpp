@@ -6,6 +6,7 @@
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
 
+#include "passes/SavedValues.h"
 #include "runtime/host/Json.h"
 
 using namespace mlir;
@@ -108,6 +109,39 @@ void write(host::JsonWriter &json, const Explanation &group) {
   json.endObject().array("notes", group.notes).endObject();
 }
 
+/// What a training step keeps for the backward pass, and what it computes again.
+struct Backward {
+  std::vector<SavedValue> saved;
+  std::vector<std::string> again;
+};
+
+void print(const Backward &backward) {
+  int64_t fixed = savedBytes(backward.saved, 0);
+  llvm::outs() << "saved for the backward pass: " << bytesText(savedBytes(backward.saved, 1) - fixed) << " an image, "
+               << bytesText(fixed) << " for all\n";
+  for (const SavedValue &value : backward.saved)
+    llvm::outs() << "  " << value.path << ": " << typeText(cast<RankedTensorType>(value.value.getType())) << ", "
+                 << bytesText(value.bytes) << (value.batched ? " an image" : "") << ", read by "
+                 << llvm::join(value.readers, ", ") << "\n";
+  if (!backward.again.empty())
+    llvm::outs() << "computed again in the backward pass: " << llvm::join(backward.again, ", ") << "\n";
+  llvm::outs() << "\n";
+}
+
+void write(host::JsonWriter &json, const Backward &backward) {
+  int64_t fixed = savedBytes(backward.saved, 0);
+  json.member("saved_bytes_per_image", savedBytes(backward.saved, 1) - fixed).member("saved_bytes_fixed", fixed);
+  json.key("saved").beginArray();
+  for (const SavedValue &value : backward.saved)
+    json.beginObject()
+        .member("path", value.path)
+        .member("bytes", value.bytes)
+        .member("per_image", value.batched)
+        .array("read_by", value.readers)
+        .endObject();
+  json.endArray().array("recomputed", backward.again);
+}
+
 } // namespace
 
 int explainCommand(ArrayRef<std::string> arguments) {
@@ -136,7 +170,14 @@ int explainCommand(ArrayRef<std::string> arguments) {
     return fail("the network cannot be compiled");
   auto run = planned->lookupSymbol<func::FuncOp>(kRunFunction);
   host::JsonWriter writer;
-  writer.beginObject().member("network", networkName(*planned)).key("groups").beginArray();
+  writer.beginObject().member("network", networkName(*planned));
+  if (!planned->lookupSymbol(kPrepareFunction)) {
+    Backward backward = {savedValues(run), recomputedPaths(run)};
+    write(writer, backward);
+    if (!json && !backward.saved.empty())
+      print(backward);
+  }
+  writer.key("groups").beginArray();
   for (auto [index, group] : llvm::enumerate(run.getOps<GroupOp>())) {
     Explanation explanation = explain(group);
     write(writer, explanation);

@@ -69,6 +69,8 @@ static void printJson(const Loaded &loaded, const MeasuredRun &run, const Measur
   json.beginObject().member("network", run.name).member("batch", run.batch).member("threads", run.threads);
   json.member("isa", loaded.isa()).member("min_ms", measured.minimum).member("median_ms", measured.median);
   json.member("runs", measured.runs).member("gflops", flops / measured.minimum * 1e-6).member("peak_gflops", peak);
+  if (run.savedBytes)
+    json.member("saved_bytes", *run.savedBytes);
   json.member("compile_s", run.compileSeconds).key("groups").beginArray();
   for (auto [group, time] : llvm::zip_equal(loaded.program().groups, measured.groups)) {
     double groupFlops = static_cast<double>(group.flopsPerImage * run.batch);
@@ -109,6 +111,8 @@ static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measu
                << fixed(rate, 1) << " GFLOP/s, " << fixed(100 * rate / peak, 1) << " % of the measured peak of "
                << fixed(peak, 1) << " GFLOP/s\n"
                << "GFLOP/s count two operations a multiply-add of the direct method.\n";
+  if (run.savedBytes)
+    llvm::outs() << "saved for the backward pass: " << bytesText(*run.savedBytes) << "\n";
 }
 
 void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, bool json) {

@@ -5,6 +5,7 @@
 #include "runtime/host/Error.h"
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace cnn {
@@ -22,6 +23,7 @@ struct MeasuredRun {
   int64_t runs = 0; ///< 0: for `seconds`.
   double seconds = 2;
   double compileSeconds = 0;
+  std::optional<int64_t> savedBytes; ///< Of a training step: what is kept for the backward pass.
 };
 
 /// Runs on the loaded program's session, alternating runs without and with a clock in each step, so that the total is

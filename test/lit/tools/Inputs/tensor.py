@@ -5,6 +5,7 @@ tensor.py npy FILE SHAPE NUMBER...          writes f32; SHAPE is 2x3; one number
 tensor.py show FILE                         prints the shape and the numbers of an f32 .npy file
 tensor.py safetensors FILE NAME=SHAPE=NUMBER...   writes f32 tensors
 tensor.py same FILE FILE NAME...            exit code 1 unless both files have the same tensors of these names
+tensor.py compare FILE FILE                 says how many tensors two safetensors files have with the same bits, and names others
 """
 
 import ast
@@ -64,9 +65,27 @@ def read_tensor(path, name):
     return entry["shape"], data[8 + length + begin:8 + length + end]
 
 
+def tensors_of(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    places = {name: [8 + length + offset for offset in entry["data_offsets"]] for name, entry in header.items()}
+    return {name: data[begin:end] for name, (begin, end) in places.items()}
+
+
+def compare(one, other):
+    first, second = tensors_of(one), tensors_of(other)
+    differing = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+    print(len(first) - len(differing), "tensors are the same" + "".join(f"; '{name}' is not" for name in differing))
+
+
 command, path, *rest = sys.argv[1:]
 if command == "npy":
     write_npy(path, shape_of(rest[0]), numbers(shape_of(rest[0]), rest[1:]))
+elif command == "compare":
+    compare(path, rest[0])
 elif command == "show":
     show(path)
 elif command == "safetensors":
