@@ -48,6 +48,10 @@ Value ofClasses(LayerCall &call) {
                       std::move(notes));
   }
   std::string name = call.layer.name.str();
+  if (name == "count_error" && call.typeOf(labels).getRank() != 3)
+    return call.error(given.range, "counts the objects of masks, class(K)[N, H, W]; met class(" +
+                                       std::to_string(classes) + ")" +
+                                       call.elaborator.shapeText(call.typeOf(labels).getShape()));
   if (name == "top_k") {
     int64_t k = call.integer("k", 5, 1);
     if (!call.failed && k >= classes)
@@ -76,11 +80,17 @@ Value psnr(LayerCall &call) {
 
 llvm::ArrayRef<LayerInfo> metricFunctions() {
   static const std::vector<LayerInfo> functions = {
-      {"accuracy", 2, 2, {{"threshold"}}, ofClasses},  {"top_k", 2, 2, {{"k"}}, ofClasses},
-      {"precision", 2, 2, {{"threshold"}}, ofClasses}, {"recall", 2, 2, {{"threshold"}}, ofClasses},
-      {"f1", 2, 2, {{"threshold"}}, ofClasses},        {"iou", 2, 2, {{"threshold"}}, ofClasses},
-      {"miou", 2, 2, {{"threshold"}}, ofClasses},      {"confusion", 2, 2, {{"threshold"}}, ofClasses},
-      {"auc", 2, 2, {{"positive"}}, ofClasses},        {"psnr", 2, 2, {{"peak"}}, psnr},
+      {"accuracy", 2, 2, {{"threshold"}}, ofClasses},
+      {"top_k", 2, 2, {{"k"}}, ofClasses},
+      {"precision", 2, 2, {{"threshold"}}, ofClasses},
+      {"recall", 2, 2, {{"threshold"}}, ofClasses},
+      {"f1", 2, 2, {{"threshold"}}, ofClasses},
+      {"iou", 2, 2, {{"threshold"}}, ofClasses},
+      {"count_error", 2, 2, {{"threshold"}}, ofClasses},
+      {"miou", 2, 2, {{"threshold"}}, ofClasses},
+      {"confusion", 2, 2, {{"threshold"}}, ofClasses},
+      {"auc", 2, 2, {{"positive"}}, ofClasses},
+      {"psnr", 2, 2, {{"peak"}}, psnr},
   };
   return functions;
 }

@@ -16,13 +16,15 @@ struct Case {
   /// The largest error in parts of the largest output: the reference computes in double and its outputs are rounded to
   /// f32; compiled code computes in f32.
   double tolerance;
+  /// NAME=SHAPE of the input where it is not the network's own.
+  const char *shape = nullptr;
 };
 
 class Oracle : public testing::TestWithParam<Case> {};
 } // namespace
 
 TEST_P(Oracle, ComputesWhatPyTorchDoes) {
-  auto [name, targetName, tolerance] = GetParam();
+  auto [name, targetName, tolerance, shape] = GetParam();
   std::string folder = ORACLE_FOLDER;
   std::vector<double> expected;
   std::ifstream file(folder + "/vectors/" + name + ".txt");
@@ -33,10 +35,14 @@ TEST_P(Oracle, ComputesWhatPyTorchDoes) {
   mlir::MLIRContext context;
   NetworkOptions networkOptions;
   networkOptions.net = folder + "/../../examples/" + name + ".cnn";
+  if (shape)
+    networkOptions.shapes = {shape};
   auto module = loadNetwork(context, networkOptions);
   ASSERT_TRUE(module) << networkOptions.net;
   auto infer = module->lookupSymbol<mlir::func::FuncOp>(kInferFunction);
-  int64_t outputs = outputsOf(infer).front().type.getDimSize(1);
+  int64_t outputs = 1;
+  for (int64_t extent : outputsOf(infer).front().type.getShape().drop_front())
+    outputs *= extent;
   ASSERT_EQ(int64_t(expected.size()) % outputs, 0) << name;
 
   WeightOptions weightOptions;
@@ -76,6 +82,8 @@ static std::vector<Case> cases() {
       all.push_back({network, "reference", 1e-7});
     all.push_back({network, "cpu", 1e-5});
   }
+  all.push_back({"unet", "reference", 1e-7, "image=1x32x32"});
+  all.push_back({"unet", "cpu", 1e-5, "image=1x32x32"});
   return all;
 }
 

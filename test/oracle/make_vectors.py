@@ -80,6 +80,31 @@ CAFFE_SQUEEZENET_NAMES = {"features.0": "conv1", "classifier.1": "conv_final"} |
     for fire, index in zip(range(2, 10), (3, 4, 5, 7, 8, 9, 10, 12))
     for torch_name, name in (("squeeze", "conv1x1_1"), ("expand1x1", "conv1x1_2"), ("expand3x3", "conv3x3_2"))}
 
+class UNet(nn.Module):
+    """Ronneberger et al. 2015 with padded convolutions and batch norm."""
+    def __init__(self, channels=1, classes=2, width=64):
+        super().__init__()
+        def double(inputs, outputs):
+            return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
+                                 nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+        widths = [width * 2 ** i for i in range(5)]
+        self.down = nn.ModuleList([double(i, o) for i, o in zip([channels] + widths[:-1], widths)])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(widths[i + 1], widths[i], 2, 2) for i in range(4)])
+        self.dec = nn.ModuleList([double(2 * widths[i], widths[i]) for i in range(4)])
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        skips = []
+        for i, block in enumerate(self.down):
+            x = block(x if i == 0 else nn.functional.max_pool2d(x, 2))
+            skips.append(x)
+        for i in (3, 2, 1, 0):
+            x = self.dec[i](torch.cat([skips[i], self.up[i](x)], 1))
+        return self.head(x)
+
+
+UNET_NAMES = {path: f"net.{path}" for path, _ in UNet(width=2).named_modules()}
+
 # name: (constructor, input shape, the names of examples/NAME.cnn where they are not PyTorch's)
 NETWORKS = {
     "lenet5": (LeNet5, (3, 1, 28, 28), {"0": "c1", "3": "c3", "7": "f5", "9": "f6", "11": "out"}),
@@ -92,6 +117,7 @@ NETWORKS = {
     "resnet18": (zoo.resnet18, (1, 3, 224, 224), {}),
     "resnet50": (zoo.resnet50, (1, 3, 224, 224), {}),
     "vgg16": (zoo.vgg16, (1, 3, 224, 224), {}),
+    "unet": (UNet, (1, 1, 32, 32), UNET_NAMES),
     "alexnet": (zoo.alexnet, (1, 3, 224, 224), {}),
     "googlenet": (lambda: zoo.googlenet(aux_logits=False, transform_input=False, init_weights=False), (1, 3, 224, 224), {}),
     "inception_v3": (lambda: zoo.inception_v3(aux_logits=False, init_weights=False), (1, 3, 299, 299), {}),

@@ -1,6 +1,7 @@
-// `cnnc predict`: a folder of pictures to a table of classes.
+// `cnnc predict`: a folder of pictures to a table of classes, or to masks.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
+#include "tools/cnnc/PredictMasks.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/training/SavedState.h"
 #include "tools/cnnc/training/TrainingSetup.h"
@@ -27,6 +28,8 @@ struct PredictOptions {
   std::vector<std::string> inputs;
   std::string output, labels, sheet, pixels = "unit";
   int64_t batch = 32, workers = 0;
+  MaskOptions masks;
+  int64_t tile = 0;
   bool skipBad = false, scores = false, json = false;
 };
 
@@ -108,18 +111,26 @@ private:
 
 int predictCommand(ArrayRef<std::string> arguments) {
   PredictOptions options;
-  CommandLine line("cnnc predict", "Writes the class of each picture of a folder to a CSV file.");
+  CommandLine line("cnnc predict", "Writes the class of each picture of a folder to a CSV file, or of each pixel to a "
+                                   "folder of masks.");
   options.network.declare(line);
   options.weights.declare(line);
   options.target.declare(line);
   line.list("input", "FOLDER|FILE", options.inputs, "pictures, and folders and archives of them; required");
-  line.text("output", "FILE", options.output, "the table, a CSV file: file,class,label,probability; required");
+  line.text("output", "FILE", options.output,
+            "the table, a CSV file: file,class,label,probability; of masks, a folder for them; required");
   line.text("sheet", "FILE", options.sheet, "a sheet of the first 100 pictures with their classes, as .png");
   line.text("labels", "FILE", options.labels, "names of the classes, one a line (those kept with the weights)");
   line.number("batch", "N", options.batch, 1, int64_t(1) << 20, "pictures at a time (32)");
   line.number("workers", "N", options.workers, 1, 256, "threads that decode (half of --threads)");
   line.text("pixels", "HOW", options.pixels,
             "8-bit values without preprocessing become value / 255 (unit) or the value (raw)");
+  line.number("tile", "N", options.tile, 1, 1 << 20, "masks: the height and width of the network's input (its own)");
+  line.number(
+      "overlap", "N", options.masks.overlap, 0, 1 << 20,
+      "masks: pixels on each side of a tile that its neighbours tell (a quarter of the tile, where a picture is of "
+      "another size than the input)");
+  line.text("compare", "FOLDER", options.masks.truth, "masks: the true ones, of the pictures' names; prints figures");
   line.flag("skip-bad", options.skipBad, "leave out what cannot be read, and say how many; otherwise it is an error");
   line.flag("scores", options.scores, "a column with the score of each class as well");
   line.flag("json", options.json, "print one line of JSON");
@@ -134,21 +145,35 @@ int predictCommand(ArrayRef<std::string> arguments) {
   auto choice = TargetChoice::parse(options.target.target, /*all=*/false);
   if (!choice)
     return line.misuse(choice.error().message);
-  for (const std::string &path : {options.output, options.sheet})
-    if (!path.empty())
-      if (auto good = checkOutputPath(path); !good)
-        return fail(good.error().message);
-
   MLIRContext context;
   OwningOpRef<ModuleOp> network = loadNetwork(context, options.network);
   if (!network)
     return 1;
   auto infer = network->lookupSymbol<func::FuncOp>(kInferFunction);
   std::vector<Port> inputs = inputsOf(infer), outputs = outputsOf(infer);
+  if (options.tile && inputs.size() == 1 && inputs[0].type.getRank() == 4) {
+    options.network.shapes.push_back(
+        fmt::format("{}={}x{}x{}", inputs[0].name, inputs[0].type.getDimSize(1), options.tile, options.tile));
+    network = loadNetwork(context, options.network);
+    if (!network)
+      return 1;
+    infer = network->lookupSymbol<func::FuncOp>(kInferFunction);
+    inputs = inputsOf(infer), outputs = outputsOf(infer);
+  }
   RankedTensorType scoreType = outputs.front().type;
-  if (inputs.size() != 1 || scoreType.getRank() != 2 || scoreType.getDimSize(1) < 2)
+  bool masks = inputs.size() == 1 && givesMasks(scoreType);
+  if (!masks && (options.tile || options.masks.overlap >= 0 || !options.masks.truth.empty()))
     return fail("'" + networkName(*network) +
-                "' is no classifier of pictures: one input, and an output [N, classes], are expected");
+                "' gives no masks: one input, and an output [N, classes, H, W], go with "
+                "--tile, --overlap and --compare");
+  for (const std::string &path : {options.output, options.sheet})
+    if (!path.empty() && !masks)
+      if (auto good = checkOutputPath(path); !good)
+        return fail(good.error().message);
+  if (!masks && (inputs.size() != 1 || scoreType.getRank() != 2 || scoreType.getDimSize(1) < 2))
+    return fail(
+        "'" + networkName(*network) +
+        "' is no classifier of pictures: one input, and an output [N, classes] or [N, classes, H, W], are expected");
   bool areProbabilities = isa_and_nonnull<SoftmaxOp>(infer.front().getTerminator()->getOperand(0).getDefiningOp());
   int64_t classes = scoreType.getDimSize(1);
   auto weights = Weights::open(*network, options.weights);
@@ -159,13 +184,13 @@ int predictCommand(ArrayRef<std::string> arguments) {
                                               : classNamesOf(options.weights.file);
   if (!names)
     return fail(names.error().message);
-  if (!names->empty() && static_cast<int64_t>(names->size()) != classes)
+  if (!masks && !names->empty() && static_cast<int64_t>(names->size()) != classes)
     return fail(fmt::format("there are {} names of classes, but the network has {} classes", names->size(), classes));
 
   int64_t threads = options.target.threads ? options.target.threads : host::usableCpus();
   DataOptions reading;
   reading.pixels = options.pixels;
-  reading.skipBad = options.skipBad;
+  reading.skipBad = options.skipBad && !masks;
   reading.workers = options.workers;
   TrainingInput input{inputs.front().name, inputs.front().type, 0, inputs.front().preprocess};
   auto dataset = reading.dataset(input, threads);
@@ -175,13 +200,28 @@ int predictCommand(ArrayRef<std::string> arguments) {
   if (!data)
     return fail(data.error().message);
   reportSkipped(*data);
+  options.target.threads = threads;
+  if (masks) {
+    auto target = createTarget(*network, *weights, options.target);
+    if (!target)
+      return fail(target.error().message);
+    options.masks.folder = options.output;
+    options.masks.batch = options.batch;
+    options.masks.rawPixels = options.pixels == "raw";
+    options.masks.skipBad = options.skipBad;
+    auto done = predictMasks(*data, **target, inputs.front(), outputs.front(), options.masks);
+    if (!done)
+      return fail(done.error().message);
+    reportSkipped(done->skipped);
+    done->print(networkName(*network), **target, options.output, options.json);
+    return 0;
+  }
   host::LoaderOptions loading;
   loading.batch = options.batch;
   loading.workers = reading.workersFor(threads);
   auto loader = host::Loader::create(*data, loading);
   if (!loader)
     return fail(loader.error().message);
-  options.target.threads = threads;
   auto target = createTarget(*network, *weights, options.target);
   if (!target)
     return fail(target.error().message);

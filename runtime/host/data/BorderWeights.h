@@ -7,14 +7,9 @@
 #ifndef CNN_RUNTIME_HOST_DATA_BORDERWEIGHTS_H
 #define CNN_RUNTIME_HOST_DATA_BORDERWEIGHTS_H
 
-#include <cstdint>
-#include <span>
-#include <vector>
+#include "runtime/host/Components.h"
 
 namespace cnn::host {
-
-/// Numbers the 4-connected components of equal values other than 0, from 1 on, by rows; 0 elsewhere.
-std::vector<int32_t> labelComponents(std::span<const uint8_t> mask, int64_t height, int64_t width);
 
 /// w = 1 + 10 exp(-(d1 + d2)^2 / (2 * 5^2)) where the mask is 0, with the distances in pixels to the nearest and to the
 /// second nearest component; 1 inside of components and where there are fewer than two.

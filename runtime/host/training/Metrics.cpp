@@ -5,11 +5,13 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/host/training/Metrics.h"
 
+#include "runtime/host/Components.h"
 #include "runtime/host/Safetensors.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 
@@ -88,6 +90,7 @@ public:
     for (const std::string &name : names) {
       needsPairs |= name == "psnr";
       needsRoc |= name == "auc";
+      needsCounts |= name == "count_error";
       needsMatrix |= name == "confusion" || classFigureNamed(name) != nullptr;
       if (const int64_t k = topOf(name))
         tops.push_back({k, 0});
@@ -120,6 +123,8 @@ public:
       else if (name == "psnr")
         result.emplace_back(name, pixels ? peakSignalToNoise(squaredError / static_cast<double>(pixels), options.peak)
                                          : undefined);
+      else if (name == "count_error")
+        result.emplace_back(name, share(countDifference, objects));
       else if (name == "auc")
         result.emplace_back(name, meanAreaUnderRoc());
       else if (topOf(name))
@@ -140,7 +145,7 @@ public:
       top.right = 0;
     rocScores.assign(rocScores.size(), {});
     rocLabels.clear();
-    samples = right = undefinedCount = pixels = 0;
+    samples = right = undefinedCount = pixels = countDifference = objects = 0;
     squaredError = 0;
   }
 
@@ -172,6 +177,9 @@ private:
       return makeError("metrics for {} classes got scores of shape {}", options.classes, shapeText(batch.shape));
     if (needsMatrix && classes > mostClasses)
       return makeError("a confusion matrix of {} classes is too large (at most {})", classes, mostClasses);
+    if (needsCounts && (batch.shape.size() != 4 || classes > 255))
+      return makeError("objects are counted in images of at most 255 classes, not in scores of shape {}",
+                       shapeText(batch.shape));
     for (int64_t label : batch.labels)
       if (label != ignoredLabel && (label < 0 || label >= classes))
         return makeError("a label is {}, but there are {} classes", label, classes);
@@ -179,21 +187,34 @@ private:
       setClasses(classes);
 
     std::vector<float> scores(static_cast<size_t>(given));
-    for (size_t n = 0; n < count; ++n)
+    std::vector<uint8_t> wanted(needsCounts ? places : 0), found(wanted.size());
+    for (size_t n = 0; n < count; ++n) {
       for (size_t place = 0; place < places; ++place) {
         const int64_t label = batch.labels[n * places + place];
         if (label == ignoredLabel)
           continue;
         for (size_t c = 0; c < scores.size(); ++c)
           scores[c] = batch.scores[(n * scores.size() + c) * places + place];
-        addSample(scores, label);
+        const int64_t predicted = predictedClass(scores, options.threshold);
+        addSample(scores, label, predicted);
+        if (needsCounts) {
+          wanted[place] = static_cast<uint8_t>(label);
+          found[place] = static_cast<uint8_t>(std::max<int64_t>(predicted, 0));
+        }
       }
+      if (needsCounts) {
+        const int64_t actual = countComponents(wanted, batch.shape[2], batch.shape[3]);
+        countDifference += std::abs(countComponents(found, batch.shape[2], batch.shape[3]) - actual);
+        objects += actual;
+        std::fill(wanted.begin(), wanted.end(), uint8_t(0));
+        std::fill(found.begin(), found.end(), uint8_t(0));
+      }
+    }
     return {};
   }
 
-  void addSample(std::span<const float> scores, int64_t label) {
+  void addSample(std::span<const float> scores, int64_t label, int64_t predicted) {
     ++samples;
-    const int64_t predicted = predictedClass(scores, options.threshold);
     if (predicted < 0)
       ++undefinedCount;
     right += predicted == label;
@@ -271,7 +292,7 @@ private:
 
   std::vector<std::string> names;
   MetricOptions options;
-  bool needsLabels = false, needsPairs = false, needsRoc = false, needsMatrix = false;
+  bool needsLabels = false, needsPairs = false, needsRoc = false, needsMatrix = false, needsCounts = false;
 
   int64_t samples = 0, right = 0, undefinedCount = 0;
   std::vector<Top> tops;
@@ -281,6 +302,7 @@ private:
   std::vector<double> logits;
   double squaredError = 0;
   int64_t pixels = 0;
+  int64_t countDifference = 0, objects = 0; // of whole images
 };
 
 } // namespace
@@ -298,7 +320,7 @@ const std::vector<std::string> &metricNames() {
     std::vector<std::string> all = {"accuracy", "top5"};
     for (const ClassFigure &figure : classFigures)
       all.emplace_back(figure.name);
-    all.insert(all.end(), {"confusion", "psnr", "auc"});
+    all.insert(all.end(), {"confusion", "count_error", "psnr", "auc"});
     return all;
   }();
   return names;
@@ -307,7 +329,7 @@ const std::vector<std::string> &metricNames() {
 bool higherIsBetter(std::string_view name) {
   name = name.substr(0, name.find_first_of(".["));
   const std::vector<std::string> &known = metricNames();
-  return topOf(name) > 0 || std::find(known.begin(), known.end(), name) != known.end();
+  return topOf(name) > 0 || (name != "count_error" && std::find(known.begin(), known.end(), name) != known.end());
 }
 
 Result<std::unique_ptr<Metric>> makeMetrics(std::span<const std::string> names, const MetricOptions &options) {

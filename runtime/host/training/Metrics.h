@@ -71,6 +71,10 @@ struct MetricOptions {
 ///                     the mean over classes
 ///   mean_precision, mean_recall, mean_f1, miou        the mean over classes, always
 ///   confusion         no value, but a confusion matrix
+///   count_error       of images: by how much the numbers of objects, 4-connected components of a class other than 0,
+///   in
+///                     prediction and label differ, summed over images, as a share of the objects of the labels; lower
+///                     is better
 ///   psnr              10 log10(peak^2 / mean squared error) in dB over all values of all samples; infinite where equal
 ///   auc               area under the ROC curve: the chance that a sample of class 1 has a higher score than one of
 ///   class

@@ -91,9 +91,10 @@ host::Result<host::Dataset> DataOptions::choose(const host::Dataset &samples) co
   return except.empty() ? samples : chooseClasses(samples, except, /*keep=*/false);
 }
 
-void reportSkipped(const host::Dataset &data) {
+void reportSkipped(const host::Dataset &data) { reportSkipped(ArrayRef<std::string>(data.skipped())); }
+
+void reportSkipped(ArrayRef<std::string> skipped) {
   constexpr size_t kShown = 5;
-  const std::vector<std::string> &skipped = data.skipped();
   if (skipped.empty())
     return;
   llvm::errs() << "skipped " << skipped.size() << (skipped.size() == 1 ? " sample:\n" : " samples:\n");

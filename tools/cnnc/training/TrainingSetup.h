@@ -36,6 +36,7 @@ struct DataOptions {
 
 /// Says on stderr how many samples were left out, and the first reasons.
 void reportSkipped(const host::Dataset &data);
+void reportSkipped(llvm::ArrayRef<std::string> reasons);
 
 /// The folder that a file is to be written to exists; said before hours are spent.
 host::Result<void> checkOutputPath(const std::string &path);

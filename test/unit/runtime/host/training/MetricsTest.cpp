@@ -99,6 +99,24 @@ TEST(MetricsTest, SegmentationCountsPixels) {
   EXPECT_DOUBLE_EQ(valueOf(*single, "miou"), 0.5);
 }
 
+TEST(MetricsTest, CountErrorIsOfObjects) {
+  // Two images of 2x3, one logit a pixel: one object for two, with a diagonal that joins nothing, and three for one.
+  const float scores[] = {1, 1, 1, -1, -1, -1, 1, -1, 1, -1, 1, -1};
+  const int64_t labels[] = {1, 0, 1, 0, 0, 0, 1, 1, 1, 0, 1, 0};
+  auto metric = made({"count_error", "accuracy"});
+  EXPECT_TRUE(std::isnan(valueOf(*metric, "count_error")));
+  ASSERT_OK(metric->add(batch(scores, {2, 1, 2, 3}, labels)));
+  EXPECT_DOUBLE_EQ(valueOf(*metric, "count_error"), (1.0 + 2.0) / 3);
+  EXPECT_DOUBLE_EQ(valueOf(*metric, "accuracy"), 10.0 / 12);
+  metric->clear();
+  const float two[] = {0, 9, 9, 0, 0, 9, 9, 0};
+  const int64_t twoLabels[] = {1, 0, 0, 1};
+  ASSERT_OK(metric->add(batch(two, {1, 2, 2, 2}, twoLabels)));
+  EXPECT_EQ(valueOf(*metric, "count_error"), 0);
+  EXPECT_EQ(errorOf(metric->add(batch(scores, {12, 1}, labels))),
+            "objects are counted in images of at most 255 classes, not in scores of shape 12x1");
+}
+
 TEST(MetricsTest, PeakSignalToNoise) {
   const float output[] = {0.1F, 0.5F, 0.5F, 1};
   const float wanted[] = {0, 0.5F, 0.5F, 1};
@@ -236,6 +254,7 @@ TEST(MetricsTest, KnowsWhatIsBetter) {
   EXPECT_TRUE(higherIsBetter("top5"));
   EXPECT_TRUE(higherIsBetter("top10"));
   EXPECT_TRUE(higherIsBetter("psnr"));
+  EXPECT_FALSE(higherIsBetter("count_error"));
   EXPECT_TRUE(higherIsBetter("accuracy.2"));
   EXPECT_TRUE(higherIsBetter("recall[cat]"));
   EXPECT_FALSE(higherIsBetter("loss"));
