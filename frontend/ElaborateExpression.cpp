@@ -433,6 +433,10 @@ Value Elaborator::annotate(const AnnotatedExpr &expr, llvm::function_ref<Value()
     mlir::Attribute attribute = builder.getUnitAttr();
     if (!values.empty())
       attribute = builder.getDictionaryAttr(values);
+    if (annotation.name.text == "keep" && !value.tensorType().isDynamicDim(0)) {
+      error(annotation.name.range, "'@keep' stands before a value of each image; met " + describe(value));
+      continue;
+    }
     op->setAttr("cnn." + annotation.name.text.str(), attribute);
   }
   return value;

@@ -371,6 +371,13 @@ void Elaborator::finish(mlir::func::FuncOp function, const Value &result) {
     values.push_back(result.tensor());
     names.push_back(builder.getStringAttr("output"));
   }
+  // What the source keeps is given under its path.
+  for (mlir::Operation &op : *entry) {
+    if (!op.hasAttr("cnn.keep") || llvm::is_contained(values, op.getResult(0)))
+      continue;
+    values.push_back(op.getResult(0));
+    names.push_back(builder.getStringAttr(getPath(&op)));
+  }
   mlir::func::ReturnOp::create(builder, location(result.origin), values);
   function.setFunctionType(
       builder.getFunctionType(entry->getArgumentTypes(), mlir::TypeRange(mlir::ValueRange(values))));

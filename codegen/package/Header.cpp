@@ -39,6 +39,7 @@ extern "C" {
 #define @UPPER@_WORKSPACE_BYTES @WORKSPACE@ /* of a session, for each image */
 #define @UPPER@_MAX_THREADS @MAX_THREADS@
 #define @UPPER@_BATCH @BATCH@ /* the one batch that the network takes; 0: any */
+#define @UPPER@_GROUPS @GROUPS@ /* what a run does, one after the other */
 
 /* The packed weights: their size, the size of a weights file with them, their hash, and whether they are in the library. */
 #define @UPPER@_WEIGHTS_BYTES @WEIGHTS@
@@ -81,7 +82,7 @@ typedef struct @NAME@_session_options {
 @STATE_OPTION@} @NAME@_session_options;
 
 /* Tensors lie in row-major order. Strides count elements, one a dimension, the batch's first; NULL: without gaps. Inputs and
- * outputs may not overlap. */
+ * outputs may not overlap. Outputs may be NULL where you do not want them, but not all. */
 @TENSORS@
 /* Bytes of a model. */
 size_t @NAME@_model_bytes(void);
@@ -105,6 +106,13 @@ int @NAME@_session_init(@NAME@_session *session, const @NAME@_model *model, cons
 
 /* The pool that a session uses, to be given to other sessions, of other networks too, while this one lives. */
 const cnn_pool *@NAME@_session_pool(const @NAME@_session *session);
+
+/* From now on runs tell `callback`, on the thread that runs, the number of each group and what it took; NULL: no more. */
+int @NAME@_session_on_group(@NAME@_session *session, void (*callback)(void *context, int64_t group, int64_t nanoseconds),
+  void *context);
+
+/* The path of a group, the layer that it begins with; NULL beyond the last. */
+const char *@NAME@_group(int64_t group);
 
 /* Stops the threads that the session started. */
 void @NAME@_session_end(@NAME@_session *session);
@@ -201,22 +209,6 @@ int main(int argc, char **argv) {
 }
 )";
 
-std::string fillIn(StringRef text, ArrayRef<std::pair<StringRef, std::string>> values) {
-  std::string result;
-  while (!text.empty()) {
-    auto [before, rest] = text.split('@');
-    result += before;
-    if (rest.empty() && before.size() == text.size())
-      break;
-    auto [key, after] = rest.split('@');
-    auto found = llvm::find_if(values, [&key = key](const auto &value) { return value.first == key; });
-    assert(found != values.end() && "a template names what it is not given");
-    result += found->second;
-    text = after;
-  }
-  return result;
-}
-
 StringRef cType(host::DType type) {
   switch (type) {
   case host::DType::F32:
@@ -310,13 +302,6 @@ std::string stateTable(const Program &program) {
   return text;
 }
 
-/// The inputs that are tensors, and the hyperparameters behind them.
-std::pair<ArrayRef<TensorInfo>, ArrayRef<TensorInfo>> splitInputs(const Program &program) {
-  ArrayRef<TensorInfo> all = program.inputs;
-  size_t hypers = program.initialState >= 0 ? static_cast<size_t>(program.hypers) : 0;
-  return {all.drop_back(hypers), all.take_back(hypers)};
-}
-
 std::string errorEnumerators(const std::string &upper) {
   std::vector<std::string> lines;
 #define CNN_ERROR_LINE(name, code, text)                                                                               \
@@ -340,6 +325,28 @@ std::string smokeTensors(const Program &program, ArrayRef<TensorInfo> tensors, A
 }
 
 } // namespace
+
+std::string cnn::fillIn(StringRef text, ArrayRef<std::pair<StringRef, std::string>> values) {
+  std::string result;
+  while (!text.empty()) {
+    auto [before, rest] = text.split('@');
+    result += before;
+    if (rest.empty() && before.size() == text.size())
+      break;
+    auto [key, after] = rest.split('@');
+    auto found = llvm::find_if(values, [&key = key](const auto &value) { return value.first == key; });
+    assert(found != values.end() && "a template names what it is not given");
+    result += found->second;
+    text = after;
+  }
+  return result;
+}
+
+std::pair<ArrayRef<TensorInfo>, ArrayRef<TensorInfo>> cnn::splitInputs(const Program &program) {
+  ArrayRef<TensorInfo> all = program.inputs;
+  size_t hypers = program.initialState >= 0 ? static_cast<size_t>(program.hypers) : 0;
+  return {all.drop_back(hypers), all.take_back(hypers)};
+}
 
 std::vector<std::string> cnn::fieldNames(ArrayRef<TensorInfo> tensors) {
   std::vector<std::string> names;
@@ -387,6 +394,7 @@ std::string cnn::headerText(const Program &program, const PackageFacts &facts) {
        {"WORKSPACE", std::to_string(program.workspaceBytes)},
        {"MAX_THREADS", std::to_string(CNN_MAX_THREADS)},
        {"BATCH", std::to_string(program.batch)},
+       {"GROUPS", std::to_string(program.groups.size())},
        {"WEIGHTS", std::to_string(program.weightsBytes)},
        {"WEIGHTS_FILE", std::to_string(program.weightsBytes + CNN_WEIGHTS_HEADER_BYTES)},
        {"HASH", fmt::format("0x{:016x}", facts.weightsHash)},
@@ -427,6 +435,18 @@ set_target_properties(@NAME@::shared PROPERTIES IMPORTED_LOCATION "${CMAKE_CURRE
   IMPORTED_SONAME lib@NAME@.so)
 )",
                 {{"NAME", program.name}});
+}
+
+std::string cnn::cmakeVersionText(const Program &program) {
+  return fillIn(R"(# The version of @NAME@ is that of its ABI: another one fits no program that asks for it.
+set(PACKAGE_VERSION @ABI@)
+string(REGEX REPLACE "\\..*" "" wanted "${PACKAGE_FIND_VERSION}")
+if(wanted STREQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+)",
+                {{"NAME", program.name}, {"ABI", std::to_string(CNN_ABI_VERSION)}});
 }
 
 std::string cnn::smokeTestText(const Program &program, const PackageFacts &facts) {

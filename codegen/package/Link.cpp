@@ -1,6 +1,8 @@
 // See Link.h.
 #include "codegen/package/Link.h"
 
+#include "runtime/embedded/cnn_abi.h"
+
 #include "lld/Common/Driver.h"
 #include "llvm/ObjCopy/ConfigManager.h"
 #include "llvm/ObjCopy/ObjCopy.h"
@@ -152,6 +154,12 @@ llvm::Error cnn::linkShared(const TemporaryFolder &folder, ArrayRef<ObjectFile> 
                                         "--as-needed"};
   if (llvm::Error error = writeAll(folder, objects, arguments))
     return error;
+  // A program that was linked against one version of the ABI is refused another by the dynamic loader.
+  const std::string versions = "CNN_ABI_" + std::to_string(CNN_ABI_VERSION) + " { global: *; };\n";
+  ObjectFile script{"versions.map", {versions.begin(), versions.end()}};
+  if (llvm::Error error = folder.write(script))
+    return error;
+  arguments.push_back("--version-script=" + folder.path(script.name));
   arguments.push_back(*libc);
   return runLinker(arguments);
 }

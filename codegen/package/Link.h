@@ -26,7 +26,8 @@ private:
 llvm::Expected<ObjectFile> combine(const TemporaryFolder &folder, llvm::ArrayRef<ObjectFile> objects,
                                    llvm::StringRef name, llvm::ArrayRef<std::string> exported);
 
-/// A shared library `soname` at `output`, from objects in which everything but the API is hidden.
+/// A shared library `soname` at `output`, from objects in which everything but the API is hidden. Its symbols have the
+/// version CNN_ABI_<n>.
 llvm::Error linkShared(const TemporaryFolder &folder, llvm::ArrayRef<ObjectFile> objects, llvm::StringRef soname,
                        const std::string &output);
 

@@ -7,6 +7,8 @@
 #include "codegen/package/MachineCode.h"
 #include "runtime/embedded/cnn_api.h"
 
+#include "llvm/Support/MemoryBuffer.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
 
@@ -74,6 +76,8 @@ Loaded::~Loaded() {
 }
 
 llvm::Error Loaded::load(const std::string &path) {
+  if (api->library)
+    dlclose(api->library);
   api->library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!api->library)
     return llvm::createStringError(std::string("cannot load the compiled network: ") + dlerror());
@@ -101,7 +105,40 @@ llvm::Error Loaded::check(int code) const {
   return code == 0 ? llvm::Error::success() : llvm::createStringError(source.name + ": " + api->error(code));
 }
 
-Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const std::optional<std::string> &isa) {
+/// Compiles, links and loads, or loads alone.
+llvm::Error Loaded::build(const LibraryOptions &options, const CodeCache *cache) {
+  std::string key;
+  if (cache) {
+    Expected<std::string> made = cacheKey(source, options);
+    if (!made)
+      return made.takeError();
+    key = std::move(*made);
+    if (std::optional<std::string> known = cache->find(key)) {
+      llvm::Error error = load(*known);
+      if (!error)
+        return error;
+      // A folder that code cannot be loaded from, or an entry that another process has just removed.
+      llvm::consumeError(std::move(error));
+    }
+  }
+  Expected<std::vector<ObjectFile>> objects = compileLibrary(source, options);
+  if (!objects)
+    return objects.takeError();
+  // What is mapped stays when its file is gone.
+  Expected<TemporaryFolder> folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  const std::string name = "lib" + source.name + ".so", path = folder->path(name);
+  if (llvm::Error error = linkShared(*folder, *objects, name, path))
+    return error;
+  if (cache)
+    if (auto linked = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false))
+      cache->store(key, llvm::ArrayRef((*linked)->getBufferStart(), (*linked)->getBufferSize()));
+  return load(path);
+}
+
+Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const std::optional<std::string> &isa,
+                                                 const CodeCache *cache) {
   if (llvm::Error error = checkProgram(program))
     return error;
   Expected<size_t> variant = chooseVariant(program, isa);
@@ -117,20 +154,8 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const s
   options.variants = {*variant};
   options.weightsHash = loaded->weights.hash;
   options.forTools = true;
-  Expected<std::vector<ObjectFile>> objects = compileLibrary(program, options);
-  if (!objects)
-    return objects.takeError();
-  {
-    // What is mapped stays when its file is gone.
-    Expected<TemporaryFolder> folder = TemporaryFolder::create();
-    if (!folder)
-      return folder.takeError();
-    const std::string name = "lib" + program.name + ".so";
-    if (llvm::Error error = linkShared(*folder, *objects, name, folder->path(name)))
-      return error;
-    if (llvm::Error error = loaded->load(folder->path(name)))
-      return error;
-  }
+  if (llvm::Error error = loaded->build(options, cache))
+    return error;
 
   std::optional<HugeMemory> memory = HugeMemory::allocate(loaded->api->modelBytes());
   if (!memory)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "codegen/Program.h"
+#include "codegen/package/CodeCache.h"
 #include "codegen/package/HugeMemory.h"
 #include "codegen/package/Weights.h"
 
@@ -54,9 +55,9 @@ private:
 class Loaded {
 public:
   /// Compiles, links and loads `program` for one of its instruction sets (by name; by default the best that this
-  /// machine has) and finds its weights. `program` must live as long.
-  static llvm::Expected<std::unique_ptr<Loaded>> create(const Program &program,
-                                                        const std::optional<std::string> &isa = {});
+  /// machine has) and finds its weights. A library that `cache` has is not compiled again. `program` must live as long.
+  static llvm::Expected<std::unique_ptr<Loaded>>
+  create(const Program &program, const std::optional<std::string> &isa = {}, const CodeCache *cache = nullptr);
   ~Loaded();
 
   /// A session in new memory, which is zeros. `state` is the memory of Program::state, stateBytes aligned to 64, which
@@ -82,6 +83,7 @@ private:
   friend LoadedSession;
   struct Api;
   Loaded(const Program &program, size_t variant);
+  llvm::Error build(const LibraryOptions &options, const CodeCache *cache);
   llvm::Error load(const std::string &path);
   llvm::Error check(int code) const;
 

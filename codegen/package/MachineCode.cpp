@@ -2,6 +2,7 @@
 #include "codegen/package/MachineCode.h"
 
 #include "codegen/cpu/ToLLVM.h"
+#include "runtime/host/Cpus.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -179,7 +180,7 @@ Expected<std::vector<ObjectFile>> cnn::compileLibrary(const Program &program, co
         failures[order[i]] = llvm::toString(object.takeError());
     }
   };
-  size_t count = std::min<size_t>(tasks.size(), std::max(1u, std::thread::hardware_concurrency()));
+  size_t count = std::min<size_t>(tasks.size(), static_cast<size_t>(host::usableCpus()));
   std::vector<std::thread> threads;
   for (size_t i = 1; i < count; ++i)
     threads.emplace_back(work);

@@ -29,7 +29,9 @@ struct LibraryOptions {
 /// All objects of a library: the variants' kernels, and runtime and tables. All symbols but the API's are hidden.
 llvm::Expected<std::vector<ObjectFile>> compileLibrary(const Program &program, const LibraryOptions &options);
 
-/// The object that is not kernels (Tables.cpp).
+/// What is not kernels: the runtime with the program's tables (Tables.cpp).
+llvm::Expected<std::unique_ptr<llvm::Module>> buildTables(const Program &program, const LibraryOptions &options,
+                                                          llvm::LLVMContext &context);
 llvm::Expected<ObjectFile> compileTables(const Program &program, const LibraryOptions &options);
 
 /// The names of the functions that the library exports: NAME_model_bytes and so on.

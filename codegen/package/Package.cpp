@@ -5,6 +5,7 @@
 #include "codegen/package/Header.h"
 #include "codegen/package/Link.h"
 #include "codegen/package/MachineCode.h"
+#include "codegen/package/Python.h"
 #include "codegen/package/Weights.h"
 #include "runtime/host/File.h"
 
@@ -17,10 +18,35 @@
 using namespace cnn;
 using llvm::Expected;
 
-static llvm::Error writeFile(const std::string &path, llvm::ArrayRef<char> bytes) {
-  auto done = host::writeFile(path, std::string_view(bytes.data(), bytes.size()));
-  return done ? llvm::Error::success() : llvm::createStringError(done.error().message);
-}
+namespace {
+
+/// Files that appear together: all of them are on the disk before the first gets its name.
+class FilesTogether {
+public:
+  llvm::Error add(const std::string &path, llvm::ArrayRef<char> bytes) {
+    auto file = host::AtomicFile::create(path);
+    if (!file)
+      return llvm::createStringError(file.error().message);
+    auto done = file->write(bytes.data(), bytes.size());
+    if (done)
+      done = file->sync();
+    if (!done)
+      return llvm::createStringError(done.error().message);
+    files.push_back(std::move(*file));
+    return llvm::Error::success();
+  }
+  llvm::Error commit() {
+    for (host::AtomicFile &file : files)
+      if (auto done = file.commit(); !done)
+        return llvm::createStringError(done.error().message);
+    return llvm::Error::success();
+  }
+
+private:
+  std::vector<host::AtomicFile> files;
+};
+
+} // namespace
 
 Expected<PackageResult> cnn::writePackage(const Program &program, const PackageOptions &options) {
   if (llvm::Error error = checkProgram(program))
@@ -68,9 +94,10 @@ Expected<PackageResult> cnn::writePackage(const Program &program, const PackageO
   result.weightsHash = weights->hash;
   result.weightsEmbedded = embedded && program.weightsBytes != 0;
   const PackageFacts facts = {weights->hash, result.weightsEmbedded};
+  FilesTogether files;
   auto add = [&](const std::string &name, llvm::ArrayRef<char> bytes) {
     result.files.push_back(options.folder + "/" + name);
-    return writeFile(result.files.back(), bytes);
+    return files.add(result.files.back(), bytes);
   };
   auto addText = [&](const std::string &name, const std::string &text) {
     return add(name, llvm::ArrayRef(text.data(), text.size()));
@@ -88,7 +115,19 @@ Expected<PackageResult> cnn::writePackage(const Program &program, const PackageO
     return error;
   if (llvm::Error error = addText(program.name + "Config.cmake", cmakeText(program)))
     return error;
+  if (llvm::Error error = addText(program.name + "ConfigVersion.cmake", cmakeVersionText(program)))
+    return error;
   if (llvm::Error error = addText(program.name + "_smoke_test.c", smokeTestText(program, facts)))
+    return error;
+  if (options.python) {
+    const llvm::ArrayRef<char> library((*linked)->getBufferStart(), (*linked)->getBufferSize());
+    std::vector<PackageFile> contents = {{shared, library}};
+    if (!embedded)
+      contents.push_back({program.name + ".weights", llvm::ArrayRef(weights->file.data(), weights->file.size())});
+    if (llvm::Error error = add(wheelName(program, facts), wheel(program, facts, contents)))
+      return error;
+  }
+  if (llvm::Error error = files.commit())
     return error;
   return result;
 }

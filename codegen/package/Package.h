@@ -1,5 +1,5 @@
 // A program to a package in a folder: NAME.h, libNAME.a, libNAME.so, NAME.weights where the weights are apart, NAME.pc,
-// NAMEConfig.cmake and NAME_smoke_test.c. Equal programs give equal bytes.
+// NAMEConfig.cmake with its version and NAME_smoke_test.c. Equal programs give equal bytes.
 #pragma once
 
 #include "codegen/Program.h"
@@ -16,6 +16,7 @@ struct PackageOptions {
   enum class Weights { Automatic, Embedded, Separate };
   std::string folder; ///< Created where it is missing.
   Weights weights = Weights::Automatic;
+  bool python = false; ///< Write a wheel for Python as well.
 };
 
 struct PackageResult {
@@ -24,7 +25,8 @@ struct PackageResult {
   bool weightsEmbedded = false;
 };
 
-/// Nothing is written before all of it is made; each file appears under its name when it is complete.
+/// Nothing is written before all of it is made, and no file gets its name before all are on the disk: a full disk or an
+/// interruption leaves the files of an earlier package as they were.
 llvm::Expected<PackageResult> writePackage(const Program &program, const PackageOptions &options);
 
 } // namespace cnn

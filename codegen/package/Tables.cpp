@@ -7,6 +7,8 @@
 #include "runtime/embedded/cnn_abi.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
@@ -22,8 +24,9 @@ using llvm::StringRef;
 namespace {
 
 constexpr StringRef kApiPrefix = "cnn_api_";
-constexpr StringRef kApiFunctions[] = {"model_bytes",  "model_init",   "model_end",   "isa",  "session_bytes",
-                                       "session_init", "session_pool", "session_end", "error"};
+constexpr StringRef kApiFunctions[] = {"model_bytes",   "model_init",       "model_end",    "isa",
+                                       "session_bytes", "session_init",     "session_pool", "session_end",
+                                       "error",         "session_on_group", "group"};
 /// What networks, training steps and libraries for tools export besides.
 constexpr StringRef kNetworkFunctions[] = {"run"}, kStepFunctions[] = {"step", "state_init"},
                     kToolFunctions[] = {"run", "run_observed", "resolve"};
@@ -82,24 +85,53 @@ public:
     });
     // A group that only moves memory still costs something.
     const GroupInfo &group = program.groups[step.group];
-    return structure(
-        {array(operands), number(operands.size()), number(std::max(group.flopsPerImage, group.bytesPerImage / 4))});
+    return structure({array(operands), number(operands.size()),
+                      number(std::max(group.flopsPerImage, group.bytesPerImage / 4)), number(step.group)});
   }
 
   Constant *variant(const Program &program, size_t index) {
     const Variant &variant = program.variants[index];
-    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+    llvm::Type *pointer = llvm::PointerType::getUnqual(context), *number64 = llvm::Type::getInt64Ty(context);
+    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
+                                         {pointer, pointer, number64, number64, number64, pointer}, false);
+    llvm::StringMap<int64_t> owners;
     auto launches = llvm::map_to_vector(program.steps, [&](const Step &step) {
       const KernelUse &use = step.kernels[index];
       auto callee = module.getOrInsertFunction(kernelSymbol(program, variant, use.symbol), type);
       auto *kernel = llvm::cast<llvm::Function>(callee.getCallee());
       kernel->setVisibility(llvm::GlobalValue::HiddenVisibility);
       kernel->setDSOLocal(true);
+      if (owners.try_emplace(use.symbol, step.group).first->second != step.group)
+        kernel = callUnderOwnName(kernel, program, variant, step, use);
       return structure({kernel, number(use.unitsPerImage), number(use.fixedUnits), number(use.grain)});
     });
     int64_t level = 0;
     StringRef(variant.targetCpu).split("-v").second.getAsInteger(10, level);
     return structure({text(variant.name), number(level), array(launches)});
+  }
+
+  /// A function that calls a kernel which an earlier group has, too, so that each group has symbols of its own in
+  /// backtraces and profiles.
+  llvm::Function *callUnderOwnName(llvm::Function *kernel, const Program &program, const Variant &variant,
+                                   const Step &step, const KernelUse &use) {
+    std::string name = program.groups[step.group].path;
+    for (char &c : name)
+      c = llvm::isAlnum(c) ? c : '_';
+    if (size_t dot = use.symbol.find('.'); dot != std::string::npos)
+      name += use.symbol.substr(dot);
+    std::string symbol = kernelSymbol(program, variant, name);
+    for (int number = 2; module.getFunction(symbol); ++number)
+      symbol = kernelSymbol(program, variant, name + "." + std::to_string(number));
+    auto *function =
+        llvm::Function::Create(kernel->getFunctionType(), llvm::GlobalValue::InternalLinkage, symbol, module);
+    function->setUWTableKind(llvm::UWTableKind::Default);
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
+    auto arguments =
+        llvm::map_to_vector(function->args(), [](llvm::Argument &argument) -> llvm::Value * { return &argument; });
+    // As a tail call it would be gone from the stack while the kernel runs.
+    b.CreateCall(kernel, arguments)->setTailCallKind(llvm::CallInst::TCK_NoTail);
+    b.CreateRetVoid();
+    return function;
   }
 
   void network(const Program &program, const LibraryOptions &options) {
@@ -114,11 +146,27 @@ public:
                                                          options.weights.size(), llvm::Type::getInt8Ty(context)),
                          llvm::Align(CNN_ALIGNMENT));
     Constant *value = structure(
-        {number(program.inputs.size()), number(program.outputs.size()), number(program.steps.size()),
-         number(variants.size()), tensors(program.inputs), tensors(program.outputs), array(steps), array(variants),
-         number(maxOperands), number(program.batch), number(program.workspaceBytes), number(program.fixedBytes),
-         number(program.scratchBytes), number(program.stateBytes), number(program.hypers), number(program.initialState),
-         number(program.weightsBytes), number(static_cast<int64_t>(options.weightsHash)), weights});
+        {number(program.inputs.size()),
+         number(program.outputs.size()),
+         number(program.steps.size()),
+         number(variants.size()),
+         tensors(program.inputs),
+         tensors(program.outputs),
+         array(steps),
+         array(variants),
+         number(maxOperands),
+         number(program.batch),
+         number(program.workspaceBytes),
+         number(program.fixedBytes),
+         number(program.scratchBytes),
+         number(program.stateBytes),
+         number(program.hypers),
+         number(program.initialState),
+         number(program.weightsBytes),
+         number(static_cast<int64_t>(options.weightsHash)),
+         weights,
+         number(program.groups.size()),
+         array(llvm::map_to_vector(program.groups, [&](const GroupInfo &group) { return text(group.path); }))});
     auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
                                             llvm::GlobalValue::ExternalLinkage, value, "cnn_this_network");
     global->setDSOLocal(true);
@@ -160,13 +208,8 @@ std::vector<std::string> cnn::apiSymbols(const Program &program, bool forTools) 
   return symbols;
 }
 
-llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const LibraryOptions &options) {
-  auto machine = cpu::createTargetMachine(cpu::Isa::Sse);
-  // The runtime asks for the CPU's features in inline assembly.
-  LLVMInitializeX86AsmParser();
-  if (!machine)
-    return machine.takeError();
-  llvm::LLVMContext context;
+llvm::Expected<std::unique_ptr<llvm::Module>> cnn::buildTables(const Program &program, const LibraryOptions &options,
+                                                               llvm::LLVMContext &context) {
   auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(runtimeBitcode(), "runtime"), context);
   if (!module)
     return module.takeError();
@@ -180,9 +223,22 @@ llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const Libr
   (*module)->setModuleIdentifier(program.name);
   if (llvm::NamedMDNode *compilers = (*module)->getNamedMetadata("llvm.ident"))
     (*module)->eraseNamedMetadata(compilers);
+  nameApi(**module, program, options.forTools);
+  return std::move(*module);
+}
+
+llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const LibraryOptions &options) {
+  auto machine = cpu::createTargetMachine(cpu::Isa::Sse);
+  // The runtime asks for the CPU's features in inline assembly.
+  LLVMInitializeX86AsmParser();
+  if (!machine)
+    return machine.takeError();
+  llvm::LLVMContext context;
+  auto module = buildTables(program, options, context);
+  if (!module)
+    return module.takeError();
   (*module)->setTargetTriple((*machine)->getTargetTriple());
   (*module)->setDataLayout((*machine)->createDataLayout());
-  nameApi(**module, program, options.forTools);
   auto bytes = cpu::emitCode(**module, **machine, llvm::CodeGenFileType::ObjectFile);
   if (!bytes)
     return bytes.takeError();

@@ -48,6 +48,7 @@ typedef struct cnn_step {
   const cnn_operand *operands;
   int64_t operand_count;
   int64_t cost_per_image; /* operations; what is below a threshold is not worth waking threads for */
+  int64_t group;          /* the steps of one group follow one another */
 } cnn_step;
 
 /* A step's code on one instruction set: fixed_units + batch * units_per_image units, better handed out in multiples of
@@ -86,6 +87,8 @@ typedef struct cnn_network {
   int64_t weights_bytes;
   uint64_t weights_hash;
   const char *weights; /* null when they are not in the library */
+  int64_t group_count;
+  const char *const *groups; /* their paths */
 } cnn_network;
 
 extern const cnn_network cnn_this_network;

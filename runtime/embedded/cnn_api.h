@@ -48,6 +48,9 @@ typedef struct cnn_tensor {
   const int64_t *strides;
 } cnn_tensor;
 
+/* Called on the thread that runs, after each group, with its number and what it took. */
+typedef void (*cnn_group_callback)(void *context, int64_t group, int64_t nanoseconds);
+
 typedef struct cnn_model cnn_model;
 typedef struct cnn_session cnn_session;
 
@@ -58,7 +61,12 @@ const char *cnn_api_isa(const cnn_model *model);
 size_t cnn_api_session_bytes(const cnn_model *model, int64_t max_batch, int threads);
 int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn_session_options *options);
 const cnn_pool *cnn_api_session_pool(const cnn_session *session);
+/* From now on runs of the session tell `callback` about each group; null: no more. */
+int cnn_api_session_on_group(cnn_session *session, cnn_group_callback callback, void *context);
+/* The path of a group; null beyond the last. */
+const char *cnn_api_group(int64_t group);
 void cnn_api_session_end(cnn_session *session);
+/* Outputs whose data is null are not given; one must be. */
 int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs);
 /* A step's run: `hyper` is a struct with the hyperparameters in order, each aligned to its size, and null where there
  * are none. Exported by libraries of steps, in place of cnn_api_run. */

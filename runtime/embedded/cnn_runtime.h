@@ -61,7 +61,12 @@ struct cnn_session {
   cnn_binding *inputs, *outputs;
   char **buffers; /* of the current step */
   int64_t *image_strides;
+  cnn_group_callback on_group; /* null: none */
+  void *on_group_context;
 };
+
+/* Nanoseconds of a clock that never goes back. */
+int64_t cnn_now(void);
 
 /* Of one worker, so that no two workers' scratch share a cache line or its neighbour. */
 int64_t cnn_scratch_stride(void);

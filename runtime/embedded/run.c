@@ -181,6 +181,7 @@ static void run_step(const cnn_session *session, const cnn_step *step, const cnn
 
 static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer, void *context) {
   const cnn_network *network = &cnn_this_network;
+  int64_t start = session->on_group ? cnn_now() : 0;
   for (int64_t i = 0; i < network->step_count; ++i) {
     const cnn_step *step = &network->steps[i];
     for (int64_t operand = 0; operand < step->operand_count; ++operand)
@@ -191,6 +192,11 @@ static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer
     run_step(session, step, &session->model->variant->launches[i], batch);
     if (observer)
       observer(context, i, 1, session->buffers, session->image_strides);
+    const int ends_group = i + 1 == network->step_count || network->steps[i + 1].group != step->group;
+    if (session->on_group && ends_group) {
+      session->on_group(session->on_group_context, step->group, cnn_now() - start);
+      start = cnn_now();
+    }
   }
 }
 
@@ -238,13 +244,19 @@ static int run(cnn_session *session, int64_t batch, const input_list *inputs, co
   char *staging = session->staging;
   for (int64_t i = 0; i < network->input_count; ++i)
     staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
+  int64_t wanted = 0;
   for (int64_t i = 0; i < network->output_count; ++i) {
-    code = make_view(&tensor, &network->outputs[i], &outputs[i]);
+    /* What is not wanted is computed into the staging area. */
+    const cnn_tensor dense = {staging, NULL};
+    wanted += outputs[i].data != NULL;
+    code = make_view(&tensor, &network->outputs[i], outputs[i].data ? &outputs[i] : &dense);
     if (code != CNN_OK)
       return code;
     bind(&session->outputs[i], &network->outputs[i], &tensor, staging);
     staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
   }
+  if (!wanted && network->output_count)
+    return CNN_ERROR_NULL;
   staging = session->staging;
   for (int64_t i = 0; i < network->input_count; ++i) {
     const cnn_tensor input = input_at(inputs, i);
@@ -258,8 +270,7 @@ static int run(cnn_session *session, int64_t batch, const input_list *inputs, co
   run_steps(session, batch, observer, context);
 
   for (int64_t i = 0; i < network->output_count; ++i) {
-    make_view(&tensor, &network->outputs[i], &outputs[i]);
-    if (!tensor.contiguous)
+    if (outputs[i].data && make_view(&tensor, &network->outputs[i], &outputs[i]) == CNN_OK && !tensor.contiguous)
       copy_images(&network->outputs[i], &tensor, staging, batch, 0);
     staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
   }

@@ -117,6 +117,20 @@ const cnn_pool *cnn_api_session_pool(const cnn_session *session) {
   return session && session->magic == CNN_SESSION_MAGIC ? &session->pool : NULL;
 }
 
+int cnn_api_session_on_group(cnn_session *session, cnn_group_callback callback, void *context) {
+  if (!session)
+    return CNN_ERROR_NULL;
+  if (session->magic != CNN_SESSION_MAGIC)
+    return CNN_ERROR_NOT_INITIALIZED;
+  session->on_group = callback;
+  session->on_group_context = context;
+  return CNN_OK;
+}
+
+const char *cnn_api_group(int64_t group) {
+  return group >= 0 && group < cnn_this_network.group_count ? cnn_this_network.groups[group] : NULL;
+}
+
 void cnn_api_session_end(cnn_session *session) {
   if (!session || session->magic != CNN_SESSION_MAGIC)
     return;

@@ -22,7 +22,7 @@ static void futex_wake(const void *word, int count) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
-static int64_t now(void) {
+int64_t cnn_now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
@@ -39,8 +39,8 @@ static int spin_more(spin *state) {
   if (++state->pauses % kPausesBetweenClocks)
     return 1;
   if (state->end == 0)
-    state->end = now() + kSpinNanoseconds;
-  return now() < state->end;
+    state->end = cnn_now() + kSpinNanoseconds;
+  return cnn_now() < state->end;
 }
 
 /* The low half of the job word, which is where little-endian machines keep it. */

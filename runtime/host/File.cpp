@@ -68,6 +68,12 @@ std::string folderOf(const std::string &path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+/// A name beside `target` that no other file of this process has.
+std::string temporaryName(const std::string &target) {
+  static std::atomic<unsigned> counter{0};
+  return fmt::format("{}/.cnn-{}-{}.tmp", folderOf(target), getpid(), counter++);
+}
+
 /// Opens for reading; folders are an error.
 Result<int> openForReading(const std::string &path, struct stat &status) {
   if (path.empty())
@@ -203,9 +209,12 @@ Result<AtomicFile> AtomicFile::create(const std::string &path) {
       return cannotWrite(path, fmt::format("the folder {} does not exist", inQuotes(folder)));
     return cannotWrite(path, reason(errno));
   }
-  static std::atomic<unsigned> counter{0};
+  // A file without a name is gone with the process, however that ends; not every file system has them.
+  if (access("/proc/self/fd", X_OK) == 0)
+    file.descriptor = open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+  file.isUnnamed = file.descriptor >= 0;
   for (int attempt = 0; attempt < 100 && file.descriptor < 0; ++attempt) {
-    file.temporary = fmt::format("{}/.cnn-{}-{}.tmp", folder, getpid(), counter++);
+    file.temporary = temporaryName(file.target);
     file.descriptor = open(file.temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file.descriptor < 0 && errno != EEXIST && errno != EINTR)
       break;
@@ -223,7 +232,8 @@ Result<AtomicFile> AtomicFile::create(const std::string &path) {
 
 AtomicFile::AtomicFile(AtomicFile &&other) noexcept
     : path(std::move(other.path)), target(std::move(other.target)),
-      temporary(std::exchange(other.temporary, std::string())), descriptor(std::exchange(other.descriptor, -1)) {}
+      temporary(std::exchange(other.temporary, std::string())), descriptor(std::exchange(other.descriptor, -1)),
+      isUnnamed(other.isUnnamed) {}
 
 AtomicFile::~AtomicFile() {
   if (descriptor >= 0)
@@ -246,15 +256,34 @@ Result<void> AtomicFile::write(const void *bytes, size_t count) {
   return {};
 }
 
+Result<void> AtomicFile::sync() {
+  const bool isDirect = temporary.empty() && !isUnnamed;
+  if (!isDirect && fsync(descriptor) != 0)
+    return cannotWrite(path, reason(errno));
+  return {};
+}
+
 Result<void> AtomicFile::commit() {
-  if (temporary.empty()) {
+  if (temporary.empty() && !isUnnamed) {
     if (close(std::exchange(descriptor, -1)) != 0)
       return cannotWrite(path, reason(errno));
     return {};
   }
   // Errors of delayed writing (a full disk, a network file system) come out in fsync and close.
-  if (fsync(descriptor) != 0)
-    return cannotWrite(path, reason(errno));
+  if (Result<void> synced = sync(); !synced)
+    return synced;
+  if (isUnnamed) {
+    const std::string unnamed = fmt::format("/proc/self/fd/{}", descriptor);
+    int code = EEXIST;
+    for (int attempt = 0; attempt < 100 && code == EEXIST; ++attempt) {
+      temporary = temporaryName(target);
+      code = linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+    }
+    if (code != 0) {
+      temporary.clear();
+      return cannotWrite(path, reason(code));
+    }
+  }
   if (close(std::exchange(descriptor, -1)) != 0)
     return cannotWrite(path, reason(errno));
   if (rename(temporary.c_str(), target.c_str()) != 0)

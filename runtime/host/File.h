@@ -56,6 +56,8 @@ public:
 
   Result<void> write(const void *bytes, size_t count);
   Result<void> write(std::string_view text) { return write(text.data(), text.size()); }
+  /// Waits until what was written is on the disk, so that commit() has no reason to fail but the folder's.
+  Result<void> sync();
   Result<void> commit();
 
 private:
@@ -65,6 +67,7 @@ private:
   std::string target;    // with symbolic links followed
   std::string temporary; // empty when the target is written directly
   int descriptor = -1;
+  bool isUnnamed = false; // it gets the temporary name when it is complete
 };
 
 /// Writes a whole file through AtomicFile.

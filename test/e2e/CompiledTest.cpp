@@ -43,18 +43,40 @@ TEST_F(Compiled, TwoInputsAndTwoOutputs) {
   EXPECT_THAT(run("CNN_ISA=sse ./pair"), HasSubstr("right on sse"));
 }
 
+TEST_F(Compiled, PicturesAsBytesStridesAndWhatIsKept) {
+  build(program("bytes.cnn"), "");
+  compile(kC + " " + program("bytes.c") + " -Iout out/libbytes.a -lm -o bytes");
+  EXPECT_THAT(run("./bytes"), HasSubstr("right on "));
+  EXPECT_THAT(run("CNN_ISA=sse ./bytes"), HasSubstr("right on sse"));
+}
+
+TEST_F(Compiled, EachGroupHasASymbolPerInstructionSet) {
+  build(example("resnet20.cnn"), "--random-weights 1 --target cpu:avx2,sse");
+  // The blocks of a stage share their kernels; their names remain.
+  for (const char *isa : {"avx2", "sse"})
+    for (const char *path : {"conv1", "layer1_0_conv1", "layer1_1_conv1", "layer1_2_conv2", "layer3_2_conv1"})
+      EXPECT_THAT(run(fmt::format("nm out/libresnet20.a | grep -cE ' t resnet20\\.{}(\\.[a-z]+)?\\.{}$'", path, isa)),
+                  MatchesRegex("[1-9]\n"))
+          << path;
+  EXPECT_THAT(
+      run("objdump -d --no-show-raw-insn out/libresnet20.a | grep -A20 '<resnet20.layer1_2_conv1[a-z.]*avx2>:'"),
+      HasSubstr("call"));
+}
+
 TEST_F(Compiled, TwoBuildsAreEqual) {
-  build(example("lenet5.cnn"), "--random-weights 1", "first");
-  build(example("lenet5.cnn"), "--random-weights 1", "second");
+  build(example("lenet5.cnn"), "--random-weights 1 --python", "first");
+  build(example("lenet5.cnn"), "--random-weights 1 --python", "second");
   EXPECT_EQ(run("diff -r first second"), "");
-  EXPECT_EQ(run("ls first | wc -l"), "6\n");
+  EXPECT_EQ(run("ls first | wc -l"), "8\n");
 }
 
 TEST_F(Compiled, OnlyTheApiIsVisible) {
   build(example("lenet5.cnn"), "--random-weights 1 --target cpu:sse");
-  const std::string names = "lenet5_(error|isa|model_bytes|model_end|model_init|run|session_(bytes|end|init|pool))";
-  for (const char *symbols : {"nm -D --defined-only out/liblenet5.so", "nm -g --defined-only out/liblenet5.a"}) {
-    EXPECT_EQ(run(fmt::format("{} | grep -cE ' T {}$'", symbols, names)), "10\n");
+  const std::string names =
+      "lenet5_(error|group|isa|model_bytes|model_end|model_init|run|session_(bytes|end|init|on_group|pool))";
+  for (const char *symbols : {"nm -D --defined-only --without-symbol-versions out/liblenet5.so | grep -v CNN_ABI_1",
+                              "nm -g --defined-only out/liblenet5.a"}) {
+    EXPECT_EQ(run(fmt::format("{} | grep -cE ' T {}$'", symbols, names)), "12\n");
     EXPECT_EQ(run(fmt::format("{} | grep -E '^[0-9a-f]+ ' | grep -vE ' T {}$'", symbols, names), 1), "");
   }
   EXPECT_THAT(run("readelf -d out/liblenet5.so | grep NEEDED"), HasSubstr("[libc.so.6]"));

@@ -95,6 +95,10 @@ TEST_F(Embed, WeightsApartAreCheckedBeforeUse) {
   EXPECT_THAT(run("head -c 100 tiny.weights > short && ./one short", 1), StartsWith("error 10: "));
   EXPECT_THAT(run("cp tiny.weights bad && printf x | dd of=bad bs=1 conv=notrunc status=none && ./one bad", 1),
               StartsWith("error 11: "));
+  // The second number of the header is the ABI's version.
+  EXPECT_THAT(
+      run("cp tiny.weights bad && printf '\\2' | dd of=bad bs=1 seek=8 conv=notrunc status=none && ./one bad", 1),
+      StartsWith("error 11: "));
   EXPECT_THAT(
       run("cp tiny.weights bad && printf x | dd of=bad bs=1 seek=4100 conv=notrunc status=none && ./one bad", 1),
       StartsWith("error 12: "));
@@ -125,23 +129,51 @@ TEST_F(Embed, TheSmokeTestBuildsAndRuns) {
   }
 }
 
-TEST_F(Embed, PkgConfigFindsThePackage) {
+TEST_F(Embed, ALibraryOfAnotherAbiIsRefusedByTheLoader) {
+  build(tinyOptions);
+  compile(kC + " " + program("one.c") + " -I. -L. -ltiny -Wl,-rpath,. -o one");
+  EXPECT_EQ(run("./one"), wanted(bestIsa(tinyOptions), tinyOptions));
+  // A later library with the same functions, under the version of its own ABI.
+  run("echo 'CNN_ABI_99 { global: tiny_*; };' > abi.map");
+  run("nm -D --defined-only libtiny.so | sed -n 's/.* T \\(tiny_[a-z_]*\\).*/void \\1(void) {}/p' > later.c");
+  run("gcc -shared -fPIC later.c -Wl,--version-script=abi.map -Wl,-soname,libtiny.so -o later.so && mv later.so "
+      "libtiny.so");
+  EXPECT_THAT(run("./one", 1), HasSubstr("version `CNN_ABI_1' not found"));
+}
+
+TEST_F(Embed, PkgConfigFindsThePackageWhereverItIs) {
   if (std::system("pkg-config --version >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "SKIP pkg-config is not installed";
   build(tinyOptions);
-  compile(kC + " " + program("one.c") + " $(PKG_CONFIG_PATH=. pkg-config --cflags --libs tiny) -o one");
-  EXPECT_EQ(run("LD_LIBRARY_PATH=. ./one"), wanted(bestIsa(tinyOptions), tinyOptions));
+  run("mkdir elsewhere && mv *tiny* elsewhere");
+  for (const std::string &source : {program("one.c"), std::string("elsewhere/tiny_smoke_test.c")}) {
+    compile(kC + " " + source + " $(PKG_CONFIG_PATH=elsewhere pkg-config --cflags --libs tiny) -o one");
+    EXPECT_THAT(run("LD_LIBRARY_PATH=elsewhere ./one"), HasSubstr(bestIsa(tinyOptions)));
+    compile(kC + " -static " + source +
+            " $(PKG_CONFIG_PATH=elsewhere pkg-config --static --cflags --libs tiny) -o one");
+    EXPECT_THAT(run("./one"), HasSubstr(bestIsa(tinyOptions)));
+  }
+  run("PKG_CONFIG_PATH=elsewhere pkg-config --exact-version=1 tiny");
+  run("PKG_CONFIG_PATH=elsewhere pkg-config --exact-version=2 tiny", 1);
 }
 
-TEST_F(Embed, CMakeFindsThePackage) {
+TEST_F(Embed, CMakeFindsThePackageWhereverItIs) {
   build(tinyOptions);
+  run("mkdir elsewhere && mv *tiny* elsewhere");
   std::ofstream(path.str().str() + "/CMakeLists.txt")
-      << "cmake_minimum_required(VERSION 3.13)\nproject(user C)\nfind_package(tiny CONFIG REQUIRED)\n"
-      << "foreach(kind static shared)\n  add_executable(${kind} " << program("one.c") << ")\n"
-      << "  target_link_libraries(${kind} tiny::${kind})\nendforeach()\n";
-  run("cmake -G Ninja -B user -Dtiny_DIR=$PWD . && ninja -C user");
-  for (const char *kind : {"static", "shared"})
+      << "cmake_minimum_required(VERSION 3.13)\nproject(user C)\nfind_package(tiny ${VERSION} CONFIG REQUIRED)\n"
+      << "foreach(kind static shared)\n"
+      << "  add_executable(${kind} " << program("one.c") << ")\n"
+      << "  add_executable(${kind}_smoke elsewhere/tiny_smoke_test.c)\n"
+      << "  target_link_libraries(${kind} tiny::${kind})\n"
+      << "  target_link_libraries(${kind}_smoke tiny::${kind})\nendforeach()\n";
+  run("cmake -G Ninja -B user -DCMAKE_PREFIX_PATH=$PWD/elsewhere -DVERSION=1 . && ninja -C user");
+  for (const char *kind : {"static", "shared"}) {
     EXPECT_EQ(run(fmt::format("user/{}", kind)), wanted(bestIsa(tinyOptions), tinyOptions));
+    EXPECT_EQ(run(fmt::format("user/{}_smoke", kind)), "tiny runs on " + bestIsa(tinyOptions) + "\n");
+  }
+  EXPECT_THAT(run("cmake -G Ninja -B later -DCMAKE_PREFIX_PATH=$PWD/elsewhere -DVERSION=2 .", 1),
+              HasSubstr("tinyConfig.cmake, version: 1"));
 }
 
 } // namespace

@@ -27,6 +27,7 @@ for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "CNN_CPU", "LD_LIB
         config.environment[name] = os.environ[name]
 config.environment["PATH"] = os.pathsep.join((config.cnn_build + "/bin", config.llvm_bin, os.environ.get("PATH", "")))
 config.environment["NO_COLOR"] = "1"
+config.environment["XDG_CACHE_HOME"] = config.test_exec_root + "/cache"
 
 for name in ("cnnc", "cnn-opt"):
     config.substitutions.append((rf"(?<![\w/.-]){name}(?![\w/.-])", f"{config.cnn_build}/bin/{name}"))

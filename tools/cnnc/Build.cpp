@@ -42,6 +42,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
   WeightOptions weightOptions;
   std::string folder, targetText = "cpu", weightsPlace = "auto";
   bool exact = false, json = false, train = false;
+  PackageOptions package;
   CommandLine line("cnnc build",
                    "Writes NAME.h, libNAME.a and libNAME.so, with code for several instruction sets, and the "
                    "files that build systems want.");
@@ -52,12 +53,12 @@ int buildCommand(ArrayRef<std::string> arguments) {
   line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse) or cpu:ISA,...");
   line.text("weights-in", "WHERE", weightsPlace, "library, file (NAME.weights) or auto: in the library up to 64 MiB");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
+  line.flag("python", package.python, "write a wheel as well, a Python package for NumPy");
   line.flag("json", json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
   if (folder.empty())
     return line.misuse("'--output' is missing: the folder to write to");
-  PackageOptions package;
   package.folder = folder;
   if (weightsPlace == "library")
     package.weights = PackageOptions::Weights::Embedded;

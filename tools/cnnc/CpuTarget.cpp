@@ -53,7 +53,7 @@ host::Result<std::unique_ptr<Target>> createCpuTarget(ModuleOp network, const We
   auto compiled = compile(network, &weights, {llvm::to_vector(choice.isas), exact});
   if (!compiled)
     return compiled.error();
-  auto loaded = Loaded::create((*compiled)->program);
+  auto loaded = Loaded::create((*compiled)->program, /*isa=*/{}, codeCache());
   if (!loaded)
     return toError(loaded.takeError());
   return std::unique_ptr<Target>(new CpuTarget(std::move(*compiled), std::move(*loaded), threads));

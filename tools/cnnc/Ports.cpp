@@ -24,15 +24,15 @@ using host::makeError;
 using host::Result;
 using host::Tensor;
 
-/// [C, H, W] in f32 as [1, H, W, C] in u8.
+/// [C, H, W] in f32 as [1, H, W, C] in u8, rounded.
 Tensor interleaved(const Tensor &planes) {
   int64_t channels = planes.shape[0], pixels = planes.shape[1] * planes.shape[2];
   Tensor result = Tensor::zeros(host::DType::U8, {1, planes.shape[1], planes.shape[2], channels});
   std::span<const float> values = planes.floats();
   for (int64_t channel = 0; channel < channels; ++channel)
     for (int64_t pixel = 0; pixel < pixels; ++pixel)
-      result.bytes[static_cast<size_t>(pixel * channels + channel)] =
-          static_cast<uint8_t>(std::clamp(values[static_cast<size_t>(channel * pixels + pixel)], 0.0f, 255.0f));
+      result.bytes[static_cast<size_t>(pixel * channels + channel)] = static_cast<uint8_t>(
+          std::nearbyint(std::clamp(values[static_cast<size_t>(channel * pixels + pixel)], 0.0f, 255.0f)));
   return result;
 }
 

@@ -173,6 +173,7 @@ bool endsInSoftmax(ModuleOp network) {
 
 int runCommand(ArrayRef<std::string> arguments) {
   RunOptions options;
+  std::vector<std::string> taps;
   CommandLine line("cnnc run",
                    "Computes a network's outputs. Pictures go through the preprocessing that the network declares.");
   options.network.declare(line);
@@ -185,7 +186,7 @@ int runCommand(ArrayRef<std::string> arguments) {
             "write an output as .npy or as a picture to .png; without OUTPUT=, a .png shows all pictures");
   line.text("labels", "FILE", options.labels, "names of the classes, one a line");
   line.number("top", "K", options.top, 1, 1000000, "how many classes to print (5)");
-  line.list("tap", "PATH", options.network.taps, "make the value of a layer an output of that name");
+  line.list("tap", "PATH[=FILE]", taps, "make the value of a layer an output of that name, and write it to FILE.npy");
   line.text("feature-maps", "FOLDER", options.featureMaps,
             "write what each layer makes of the first image to FOLDER/PATH.png, a picture a channel");
   options.target.declare(line);
@@ -196,6 +197,11 @@ int runCommand(ArrayRef<std::string> arguments) {
     return line.misuse(choice.error().message);
   if (options.seed && !options.samples)
     return line.misuse("'--seed' needs --samples N: without it nothing is drawn");
+  for (const std::string &tap : taps) {
+    options.network.taps.push_back(tap.substr(0, tap.find('=')));
+    if (tap.find('=') != std::string::npos)
+      options.outputs.push_back(tap);
+  }
 
   MLIRContext context;
   OwningOpRef<ModuleOp> network = loadNetwork(context, options.network);

@@ -8,7 +8,17 @@ using namespace mlir;
 
 namespace cnn {
 
+/// Of this process, whose command line is parsed once; a program that parses none has no cache.
+static bool hasCacheOption = false, noCache = false;
+
+const CodeCache *codeCache() {
+  static const std::optional<CodeCache> cache = CodeCache::ofUser();
+  return hasCacheOption && !noCache && cache ? &*cache : nullptr;
+}
+
 void TargetOptions::declare(CommandLine &line) {
+  hasCacheOption = true;
+  line.flag("no-cache", noCache, "compile, even what the cache of an earlier run has");
   line.text("target", "TARGET", target, "cpu, cpu:ISA,... (avx512, avx2, sse) or reference");
   line.number("threads", "N", threads, 1, 256, "threads (all CPUs that this process may use)");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/cpu/Isa.h"
+#include "codegen/package/CodeCache.h"
 #include "runtime/host/Tensor.h"
 #include "tools/cnnc/Driver.h"
 #include "tools/cnnc/Ports.h"
@@ -21,6 +22,9 @@ struct TargetOptions {
 
   void declare(CommandLine &line);
 };
+
+/// The user's cache of compiled libraries, unless `--no-cache` was given; null where there is none.
+const CodeCache *codeCache();
 
 /// A parsed `--target`.
 struct TargetChoice {

@@ -4,6 +4,7 @@
 #include "runtime/host/Json.h"
 #include "tools/cnnc/StageCheck.h"
 #include "tools/cnnc/Table.h"
+#include "tools/cnnc/Target.h"
 
 using namespace mlir;
 
@@ -14,7 +15,7 @@ namespace {
 constexpr double kEndToEnd = 1e-3;
 
 host::Result<std::unique_ptr<Loaded>> load(const Program &program, const VerifyCase &against) {
-  auto loaded = Loaded::create(program);
+  auto loaded = Loaded::create(program, /*isa=*/{}, codeCache());
   if (!loaded)
     return toError(loaded.takeError());
   if (llvm::Error error = (*loaded)->openSession(against.batch, static_cast<int>(against.threads)))

@@ -100,7 +100,7 @@ host::Result<std::unique_ptr<StepModule>> createCpuStep(ModuleOp module, const T
   auto compiled = compile(module, /*weights=*/nullptr, {llvm::to_vector(choice.isas), exact});
   if (!compiled)
     return compiled.error();
-  auto loaded = Loaded::create((*compiled)->program);
+  auto loaded = Loaded::create((*compiled)->program, /*isa=*/{}, codeCache());
   if (!loaded)
     return toError(loaded.takeError());
   return std::unique_ptr<StepModule>(new CpuStep(std::move(*compiled), std::move(*loaded)));

@@ -2,6 +2,7 @@
 """Reads and writes .npy and safetensors files for tests, without NumPy.
 
 tensor.py npy FILE SHAPE NUMBER...          writes f32; SHAPE is 2x3; one number stands for all elements
+tensor.py png FILE WIDTH HEIGHT R G B       writes a picture of one colour
 tensor.py show FILE                         prints the shape and the numbers of an f32 .npy file
 tensor.py safetensors FILE NAME=SHAPE=NUMBER...   writes f32 tensors
 tensor.py same FILE FILE NAME...            exit code 1 unless both files have the same tensors of these names
@@ -12,6 +13,7 @@ import ast
 import json
 import struct
 import sys
+import zlib
 
 
 def shape_of(text):
@@ -42,6 +44,16 @@ def show(path):
     assert header["descr"] == "<f4" and not header["fortran_order"], header
     body = data[10 + length:]
     print("x".join(map(str, header["shape"])), *(f"{value:.6g}" for value in struct.unpack(f"<{len(body) // 4}f", body)))
+
+
+def write_png(path, width, height, colour):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + bytes(colour) * width) * height
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+                   chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
 def write_safetensors(path, tensors):
@@ -86,6 +98,8 @@ if command == "npy":
     write_npy(path, shape_of(rest[0]), numbers(shape_of(rest[0]), rest[1:]))
 elif command == "compare":
     compare(path, rest[0])
+elif command == "png":
+    write_png(path, *map(int, rest[:2]), map(int, rest[2:]))
 elif command == "show":
     show(path)
 elif command == "safetensors":

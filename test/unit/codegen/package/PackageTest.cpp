@@ -68,7 +68,7 @@ template <class Range> Symbols symbolsOf(Range range) {
 std::set<std::string> api(const std::string &name) {
   std::set<std::string> result;
   for (const char *function : {"model_bytes", "model_init", "model_end", "isa", "session_bytes", "session_init",
-                               "session_pool", "session_end", "run", "error"})
+                               "session_pool", "session_end", "session_on_group", "group", "run", "error"})
     result.insert(name + "_" + function);
   return result;
 }
@@ -89,7 +89,8 @@ TEST(Package, HasItsFiles) {
   PackageResult result = write(tiny::makeProgram(), folder);
   EXPECT_TRUE(result.weightsEmbedded);
   std::vector<std::string> wanted;
-  for (const char *name : {"tiny.h", "libtiny.a", "libtiny.so", "tiny.pc", "tinyConfig.cmake", "tiny_smoke_test.c"})
+  for (const char *name : {"tiny.h", "libtiny.a", "libtiny.so", "tiny.pc", "tinyConfig.cmake",
+                           "tinyConfigVersion.cmake", "tiny_smoke_test.c"})
     wanted.push_back(folder.file(name));
   EXPECT_EQ(result.files, wanted);
   for (const std::string &file : wanted)

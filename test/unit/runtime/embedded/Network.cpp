@@ -99,7 +99,9 @@ static const cnn_operand addOperands[] = {{CNN_SEGMENT_WORKSPACE, 64, 32, 512},
                                           {CNN_SEGMENT_FIXED, 64, 0, 0},
                                           {CNN_SEGMENT_OUTPUT, 0, 0, 4},
                                           {CNN_SEGMENT_OUTPUT, 1, 0, 4}};
-static const cnn_step steps[] = {{tableOperands, 2, 1}, {scaleOperands, 3, 1 << 20}, {addOperands, 4, 1 << 20}};
+static const cnn_step steps[] = {
+    {tableOperands, 2, 1, 0}, {scaleOperands, 3, 1 << 20, 1}, {addOperands, 4, 1 << 20, 1}};
+static const char *const groups[] = {"table", "scale"};
 static const cnn_launch launches[] = {
     {prepareTable, 0, kPlanes, 1}, {scale, kPlanes, 0, 2}, {addAndSum, kPlanes, 0, 1}};
 static const cnn_variant variants[] = {{"future", 9, launches}, {"base", 1, launches}};
@@ -127,6 +129,8 @@ extern "C" cnn_network cnn_test_network = {2,
                                            -1,
                                            kWeightBytes,
                                            weightsHash(),
-                                           nullptr};
+                                           nullptr,
+                                           2,
+                                           groups};
 
 void network::setStateBytes(int64_t bytes) { cnn_test_network.state_bytes = bytes; }

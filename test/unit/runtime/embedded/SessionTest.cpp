@@ -146,6 +146,49 @@ TEST(Session, OfAStepNeedsItsState) {
   EXPECT_EQ(init(sizeof(cnn_session_options), state.get()), CNN_ERROR_OPTIONS);
 }
 
+TEST(Session, OutputsThatNobodyWantsMayBeNull) {
+  Model model;
+  Session session(model, 3, 2);
+  Tensors tensors(3);
+  cnn_tensor inputs[] = {{tensors.x.data(), nullptr}, {tensors.table.data(), nullptr}};
+  cnn_tensor outputs[] = {{nullptr, nullptr}, {tensors.sums.data(), nullptr}};
+  ASSERT_EQ(cnn_api_run(session.get(), 3, inputs, outputs), CNN_OK);
+  EXPECT_EQ(tensors.sums, tensors.wantedSums);
+  EXPECT_EQ(tensors.y, std::vector<float>(tensors.y.size()));
+  outputs[0].data = tensors.y.data();
+  outputs[1].data = nullptr;
+  ASSERT_EQ(cnn_api_run(session.get(), 3, inputs, outputs), CNN_OK);
+  tensors.expectRight();
+  outputs[0].data = nullptr;
+  EXPECT_EQ(cnn_api_run(session.get(), 3, inputs, outputs), CNN_ERROR_NULL);
+}
+
+TEST(Session, TellsAboutEachGroup) {
+  Model model;
+  Session session(model, 2, 2);
+  Tensors tensors(2);
+  std::vector<std::pair<int64_t, int64_t>> seen;
+  auto note = [](void *context, int64_t group, int64_t nanoseconds) {
+    static_cast<decltype(seen) *>(context)->emplace_back(group, nanoseconds);
+  };
+  ASSERT_EQ(cnn_api_session_on_group(session.get(), note, &seen), CNN_OK);
+  ASSERT_EQ(tensors.run(session.get(), 2), CNN_OK);
+  tensors.expectRight();
+  ASSERT_EQ(seen.size(), 2u) << "two groups, of one step and of two";
+  for (int64_t group : {0, 1}) {
+    EXPECT_EQ(seen[group].first, group);
+    EXPECT_GE(seen[group].second, 0);
+  }
+  ASSERT_EQ(cnn_api_session_on_group(session.get(), nullptr, nullptr), CNN_OK);
+  ASSERT_EQ(tensors.run(session.get(), 2), CNN_OK);
+  EXPECT_EQ(seen.size(), 2u);
+  EXPECT_STREQ(cnn_api_group(0), "table");
+  EXPECT_STREQ(cnn_api_group(1), "scale");
+  EXPECT_EQ(cnn_api_group(2), nullptr);
+  EXPECT_EQ(cnn_api_group(-1), nullptr);
+  EXPECT_EQ(cnn_api_session_on_group(nullptr, note, &seen), CNN_ERROR_NULL);
+}
+
 TEST(Session, ObserverSeesEachStepAndMayChangeIt) {
   Model model;
   Session session(model, 2, 2);

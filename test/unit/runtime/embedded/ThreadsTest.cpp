@@ -57,6 +57,41 @@ TEST(Threads, EightThreadsUseOneModel) {
     thread.join();
 }
 
+/// What an application with eight busy threads does to one model: sessions come and go, with threads of their own or on
+/// a pool that all share, for batches of any size, some of them watched.
+TEST(Threads, EightThreadsSoakOneModel) {
+  Model model;
+  Session owner(model, 4, 3);
+  const cnn_pool *pool = cnn_api_session_pool(owner.get());
+  std::atomic<int64_t> groups{0};
+  std::vector<std::thread> threads;
+  for (unsigned thread = 0; thread < 8; ++thread)
+    threads.emplace_back([&, thread] {
+      unsigned random = thread + 1;
+      auto draw = [&](unsigned count) { return ((random = random * 1103515245u + 12345u) >> 16) % count; };
+      for (int round = 0; round < 25; ++round) {
+        const int64_t maxBatch = 1 + draw(4);
+        const bool shares = draw(2) != 0;
+        Session session(model, maxBatch, shares ? 3 : 1 + static_cast<int>(draw(3)), shares ? pool : nullptr);
+        if (draw(3) == 0)
+          ASSERT_EQ(cnn_api_session_on_group(
+                        session.get(),
+                        [](void *context, int64_t, int64_t) { ++*static_cast<std::atomic<int64_t> *>(context); },
+                        &groups),
+                    CNN_OK);
+        for (unsigned run = 0, runs = 1 + draw(8); run < runs; ++run) {
+          const int64_t batch = 1 + draw(static_cast<unsigned>(maxBatch));
+          Tensors tensors(batch, random);
+          ASSERT_EQ(tensors.run(session.get(), batch), CNN_OK);
+          tensors.expectRight();
+        }
+      }
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_GT(groups, 0);
+}
+
 TEST(Threads, SessionsShareAPool) {
   Model model;
   Session owner(model, 3, 3);
