@@ -2,6 +2,7 @@
 // is.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
+#include "tools/cnnc/FmaPeak.h"
 #include "tools/cnnc/Measurement.h"
 #include "tools/cnnc/Target.h"
 #include "tools/cnnc/training/SavedState.h"
@@ -10,6 +11,7 @@
 #include "codegen/package/Loaded.h"
 #include "passes/SavedValues.h"
 #include "runtime/host/Cpus.h"
+#include "runtime/host/File.h"
 
 #include <chrono>
 
@@ -24,6 +26,7 @@ struct BenchOptions {
   TargetOptions target;
   MeasuredRun run;
   bool train = false, json = false;
+  std::string html;
 };
 
 /// What is measured: a compiled program with a session, and its inputs.
@@ -35,7 +38,7 @@ struct Subject {
 };
 
 host::Result<void> load(Subject &subject, BenchOptions &options, std::chrono::steady_clock::time_point start) {
-  auto loaded = Loaded::create(subject.compiled->program);
+  auto loaded = Loaded::create(subject.compiled->program, /*isa=*/{}, codeCache());
   if (!loaded)
     return toError(loaded.takeError());
   subject.loaded = std::move(*loaded);
@@ -94,6 +97,7 @@ int benchCommand(ArrayRef<std::string> arguments) {
   line.flag("train", options.train, "measure a step of training: NET is a train block");
   line.number("batch", "N", options.run.batch, 1, int64_t(1) << 20, "images at a time (1)");
   line.number("runs", "N", options.run.runs, 1, 1000000000, "how often to run (for two seconds)");
+  line.text("html", "FILE", options.html, "write a page with a table of the groups and their roofline as well");
   line.flag("json", options.json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
@@ -138,7 +142,13 @@ int benchCommand(ArrayRef<std::string> arguments) {
   auto measured = measure(*subject.loaded, inputs, options.run);
   if (!measured)
     return fail(measured.error().message);
-  printMeasurement(*subject.loaded, options.run, *measured, options.json);
+  const double peak = measurePeakGflops(subject.loaded->isa(), static_cast<int>(options.run.threads));
+  if (!options.html.empty())
+    if (auto written =
+            host::writeFile(options.html, htmlReport(measurementReport(*subject.loaded, options.run, *measured, peak)));
+        !written)
+      return fail(written.error().message);
+  printMeasurement(*subject.loaded, options.run, *measured, peak, options.json);
   return 0;
 }
 

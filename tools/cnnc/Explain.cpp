@@ -2,11 +2,16 @@
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
 #include "tools/cnnc/Driver.h"
+#include "tools/cnnc/FmaPeak.h"
+#include "tools/cnnc/HtmlReport.h"
+#include "tools/cnnc/MemoryPeak.h"
 #include "tools/cnnc/Ports.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
 
 #include "passes/SavedValues.h"
+#include "runtime/host/Cpus.h"
+#include "runtime/host/File.h"
 #include "runtime/host/Json.h"
 
 using namespace mlir;
@@ -142,17 +147,62 @@ void write(host::JsonWriter &json, const Backward &backward) {
   json.endArray().array("recomputed", backward.again);
 }
 
+/// The page: the groups that run code, with what the machine allows them on the best of its instruction sets.
+host::Result<void> writePage(const std::string &file, ModuleOp network, const CompileOptions &options) {
+  auto compiled = compile(network, /*weights=*/nullptr, options);
+  if (!compiled)
+    return compiled.error();
+  StringRef isa = "sse";
+  for (cpu::Isa each : llvm::reverse(cpu::allIsas()))
+    if (llvm::is_contained(options.isas, each) && cpu::hostSupports(each))
+      isa = cpu::isaInfo(each).name;
+  const int threads = host::usableCpus();
+  Report report;
+  report.title = networkName(network) + ": how it is computed";
+  report.peakGflops = measurePeakGflops(isa, threads);
+  report.gigabytes = measureReadGigabytes(threads);
+  const Program &program = (*compiled)->program;
+  report.facts = {
+      {"groups", std::to_string(program.groups.size())},
+      {"weights", bytesText(program.weightsBytes)},
+      {"workspace of an image", bytesText(program.workspaceBytes)},
+      {"this machine", isa.str() + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads")},
+      {"measured peak", fixed(report.peakGflops, 1) + " GFLOP/s"},
+      {"measured reading of memory", fixed(report.gigabytes, 1) + " GB/s"}};
+  for (auto [info, group] : llvm::zip_equal(program.groups, (*compiled)->groups())) {
+    const Explanation explanation = explain(group);
+    ReportGroup shown = {info.path,
+                         info.kind,
+                         info.algorithm,
+                         static_cast<double>(info.flopsPerImage),
+                         static_cast<double>(info.bytesPerImage),
+                         std::nullopt,
+                         {"computes " + explanation.operations}};
+    for (const std::string &layout : explanation.layouts)
+      shown.details.push_back("result: " + layout);
+    for (const std::string &place : explanation.places)
+      shown.details.push_back("memory: " + place);
+    for (const Explanation::Choice &choice : explanation.schedules)
+      shown.details.push_back(choice.isa + ": " + choice.description);
+    for (const std::string &note : explanation.notes)
+      shown.details.push_back("note: " + note);
+    report.groups.push_back(std::move(shown));
+  }
+  return host::writeFile(file, htmlReport(report));
+}
+
 } // namespace
 
 int explainCommand(ArrayRef<std::string> arguments) {
   NetworkOptions networkOptions;
-  std::string targetText = "cpu";
+  std::string targetText = "cpu", html;
   bool exact = false, json = false;
   CommandLine line("cnnc explain",
                    "Says of each group what was fused and why not more, its layout, algorithm and tiles.");
   networkOptions.declare(line);
   line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse) or cpu:ISA,...");
   line.flag("exact", exact, "no Winograd");
+  line.text("html", "FILE", html, "write a page with all of it and a roofline as well");
   line.flag("json", json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
@@ -168,6 +218,9 @@ int explainCommand(ArrayRef<std::string> arguments) {
   OwningOpRef<ModuleOp> planned = runStages(*network, "plan", {llvm::to_vector(choice->isas), exact});
   if (!planned)
     return fail("the network cannot be compiled");
+  if (!html.empty())
+    if (auto written = writePage(html, *network, {llvm::to_vector(choice->isas), exact}); !written)
+      return fail(written.error().message);
   auto run = planned->lookupSymbol<func::FuncOp>(kRunFunction);
   host::JsonWriter writer;
   writer.beginObject().member("network", networkName(*planned));

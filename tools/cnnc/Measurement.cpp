@@ -4,7 +4,7 @@
 #include "runtime/host/Json.h"
 #include "runtime/host/Tensor.h"
 #include "tools/cnnc/Compile.h"
-#include "tools/cnnc/FmaPeak.h"
+#include "tools/cnnc/MemoryPeak.h"
 #include "tools/cnnc/Table.h"
 
 #include <algorithm>
@@ -115,10 +115,42 @@ static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measu
     llvm::outs() << "saved for the backward pass: " << bytesText(*run.savedBytes) << "\n";
 }
 
-void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, bool json) {
-  double peak = measurePeakGflops(loaded.isa(), static_cast<int>(run.threads)), flops = 0;
+static double totalFlops(const Loaded &loaded, const MeasuredRun &run) {
+  double flops = 0;
   for (const GroupInfo &group : loaded.program().groups)
     flops += static_cast<double>(group.flopsPerImage * run.batch);
+  return flops;
+}
+
+Report measurementReport(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double peak) {
+  Report report;
+  report.title = run.name + ": time by group";
+  report.peakGflops = peak;
+  report.gigabytes = measureReadGigabytes(static_cast<int>(run.threads));
+  const double rate = totalFlops(loaded, run) / measured.minimum * 1e-6;
+  report.facts = {{"target", "cpu (" + loaded.isa() + ")"},
+                  {"threads", std::to_string(run.threads)},
+                  {"batch", std::to_string(run.batch)},
+                  {"best of " + std::to_string(measured.runs), fixed(measured.minimum, 3) + " ms"},
+                  {"median", fixed(measured.median, 3) + " ms"},
+                  {"rate", fixed(rate, 1) + " GFLOP/s, " + fixed(100 * rate / peak, 1) + " % of the peak"},
+                  {"measured peak", fixed(peak, 1) + " GFLOP/s"},
+                  {"measured reading of memory", fixed(report.gigabytes, 1) + " GB/s"},
+                  {"compiled in", fixed(run.compileSeconds, 2) + " s"}};
+  for (auto [group, time] : llvm::zip_equal(loaded.program().groups, measured.groups))
+    report.groups.push_back({group.path,
+                             group.kind,
+                             group.algorithm,
+                             static_cast<double>(group.flopsPerImage * run.batch),
+                             static_cast<double>(group.bytesPerImage * run.batch),
+                             time,
+                             {}});
+  return report;
+}
+
+void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double peak,
+                      bool json) {
+  const double flops = totalFlops(loaded, run);
   (json ? printJson : printTable)(loaded, run, measured, flops, peak);
 }
 

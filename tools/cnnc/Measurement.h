@@ -3,6 +3,7 @@
 
 #include "codegen/package/Loaded.h"
 #include "runtime/host/Error.h"
+#include "tools/cnnc/HtmlReport.h"
 
 #include <limits>
 #include <optional>
@@ -30,7 +31,11 @@ struct MeasuredRun {
 /// not slowed down by the clock.
 host::Result<Measurement> measure(Loaded &loaded, llvm::ArrayRef<const void *> inputs, const MeasuredRun &run);
 
-/// The JSON line or the table of `cnnc bench`.
-void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, bool json);
+/// The JSON line or the table of `cnnc bench`; `peak` is what the machine can do (FmaPeak.h).
+void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double peak,
+                      bool json);
+
+/// The same as a page; measures the memory's bandwidth.
+Report measurementReport(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double peak);
 
 } // namespace cnn
