@@ -12,6 +12,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 option(CNN_WERROR "Treat warnings as errors" ON)
 set(CNN_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize= (address, undefined, thread)")
 
+option(CNN_STATIC_LLVM "Link LLVM and MLIR into the programs, which then need nothing that a clean Debian lacks" OFF)
+
 find_program(CNN_CCACHE ccache)
 
 separate_arguments(CNN_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
@@ -35,6 +37,22 @@ target_link_libraries(cnn_mlir_options INTERFACE cnn_options)
 target_include_directories(cnn_mlir_options SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 target_compile_definitions(cnn_mlir_options INTERFACE ${CNN_LLVM_DEFINITIONS})
 
+# LLVM and MLIR: shared libraries to work with, or what is needed of the archives.
+add_library(cnn_llvm INTERFACE)
+if(CNN_STATIC_LLVM)
+  file(GLOB archives ${CNN_LLVM_ROOT}/lib/libMLIR*.a ${CNN_LLVM_ROOT}/lib/libLLVM*.a)
+  add_library(cnn_no_polly STATIC ${PROJECT_SOURCE_DIR}/cmake/NoPolly.cpp)
+  target_link_libraries(cnn_no_polly PRIVATE cnn_mlir_options)
+  target_link_libraries(cnn_llvm INTERFACE ${archives} cnn_no_polly ZLIB::ZLIB zstd::libzstd_shared ${CMAKE_DL_LIBS}
+    Threads::Threads)
+  target_link_options(cnn_llvm INTERFACE -Wl,--gc-sections -Wl,--as-needed)
+  # As Debian has them they ask for the shared library.
+  set_target_properties(lldCommon PROPERTIES INTERFACE_LINK_LIBRARIES cnn_llvm)
+  set_target_properties(lldELF PROPERTIES INTERFACE_LINK_LIBRARIES "lldCommon;cnn_llvm")
+else()
+  target_link_libraries(cnn_llvm INTERFACE MLIR LLVM)
+endif()
+
 # The owner of the precompiled header is compiled without ccache, which may serve a stale one.
 add_library(cnn_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(cnn_pch PRIVATE cnn_mlir_options)
@@ -57,7 +75,7 @@ function(cnn_add_library name)
   if(ARG_PLAIN)
     target_link_libraries(${name} PUBLIC cnn_options ${ARG_LINK})
   else()
-    target_link_libraries(${name} PUBLIC cnn_mlir_options ${ARG_LINK} MLIR LLVM)
+    target_link_libraries(${name} PUBLIC cnn_mlir_options ${ARG_LINK} cnn_llvm)
     target_precompile_headers(${name} REUSE_FROM cnn_pch)
   endif()
   if(ARG_DEPENDS)
@@ -73,12 +91,14 @@ function(cnn_add_tool name)
   if(ARG_PLAIN)
     target_link_libraries(${name} PRIVATE cnn_options ${ARG_LINK})
   else()
-    target_link_libraries(${name} PRIVATE cnn_mlir_options ${ARG_LINK} MLIR LLVM)
+    target_link_libraries(${name} PRIVATE cnn_mlir_options ${ARG_LINK} cnn_llvm)
     # The precompiled header is -fPIC; CMake would compile an executable with -fPIE, and the two don't mix.
     set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${name} PRIVATE -fPIC)
     target_precompile_headers(${name} REUSE_FROM cnn_pch)
-    set_target_properties(${name} PROPERTIES BUILD_RPATH ${CNN_LLVM_ROOT}/lib INSTALL_RPATH ${CNN_LLVM_ROOT}/lib)
+    if(NOT CNN_STATIC_LLVM)
+      set_target_properties(${name} PROPERTIES BUILD_RPATH ${CNN_LLVM_ROOT}/lib INSTALL_RPATH ${CNN_LLVM_ROOT}/lib)
+    endif()
   endif()
 endfunction()
 

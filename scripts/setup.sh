@@ -7,6 +7,7 @@ packages=(
   ca-certificates git cmake ninja-build ccache python3 pkg-config gcc g++ libc6-dev
   clang-22 lld-22 liblld-22-dev llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
   clang-format-22 clang-tidy-22 libclang-rt-22-dev
+  python3-venv python3-numpy python3-pytest dpkg-dev file
   libfmt-dev libgtest-dev libgmock-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev
 )
 
