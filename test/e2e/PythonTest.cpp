@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -30,7 +31,8 @@ TEST_F(Shell, WheelsInstallAndCompute) {
   run(build + "--train " CNN_SOURCE_DIR "/examples/embed-training/xor.cnn:xor_step");
   run(python + " -m venv --system-site-packages env");
   run("env/bin/pip install --no-index --no-cache-dir out/*.whl");
-  EXPECT_THAT(run("env/bin/pip list --format freeze"), HasSubstr("xor-step==1+"));
+  // pip may say 'xor-step'.
+  EXPECT_THAT(run("env/bin/pip list --format freeze"), ContainsRegex("xor[_-]step==1[+]"));
   // Nothing is taken from where it was built.
   run("rm -r out");
   // Nor does a model or session that lives to the end make a noise then.

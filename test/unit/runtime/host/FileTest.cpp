@@ -129,7 +129,9 @@ TEST(AtomicFileTest, LeavesTheTargetUntilTheCommit) {
     Result<AtomicFile> abandoned = AtomicFile::create(folder / "file");
     ASSERT_OK(abandoned);
     ASSERT_OK(abandoned->write("half"));
-    EXPECT_EQ(folder.entries(), 2u);
+    // Another name is there only where the file system knows no files without one.
+    EXPECT_EQ(textOf(folder / "file"), "newer");
+    EXPECT_LE(folder.entries(), 2u);
   }
   EXPECT_EQ(textOf(folder / "file"), "newer");
   EXPECT_EQ(folder.entries(), 1u);
