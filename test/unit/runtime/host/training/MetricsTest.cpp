@@ -109,7 +109,7 @@ TEST(MetricsTest, CountErrorIsOfObjects) {
   EXPECT_DOUBLE_EQ(valueOf(*metric, "count_error"), (1.0 + 2.0) / 3);
   EXPECT_DOUBLE_EQ(valueOf(*metric, "accuracy"), 10.0 / 12);
   metric->clear();
-  const float two[] = {0, 9, 9, 0, 0, 9, 9, 0};
+  const float two[] = {0, 9, 9, 0, 9, 0, 0, 9};
   const int64_t twoLabels[] = {1, 0, 0, 1};
   ASSERT_OK(metric->add(batch(two, {1, 2, 2, 2}, twoLabels)));
   EXPECT_EQ(valueOf(*metric, "count_error"), 0);
@@ -195,7 +195,8 @@ TEST(MetricsTest, BatchesDoNotMatter) {
     loss = static_cast<float>(random() % 1000) / 7;
   for (int64_t &label : labels)
     label = static_cast<int64_t>(random() % classes);
-  const std::vector<std::string> &names = metricNames();
+  std::vector<std::string> names = metricNames();
+  std::erase(names, "count_error"); // of images
   auto run = [&](size_t size) {
     auto metric = made(names);
     Mean mean;
