@@ -94,6 +94,9 @@ public:
     llvm::Type *pointer = llvm::PointerType::getUnqual(context), *number64 = llvm::Type::getInt64Ty(context);
     auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
                                          {pointer, pointer, number64, number64, number64, pointer}, false);
+    // All kernels before the functions that call one, which take names that are free.
+    for (const Step &step : program.steps)
+      module.getOrInsertFunction(kernelSymbol(program, variant, step.kernels[index].symbol), type);
     llvm::StringMap<int64_t> owners;
     auto launches = llvm::map_to_vector(program.steps, [&](const Step &step) {
       const KernelUse &use = step.kernels[index];
