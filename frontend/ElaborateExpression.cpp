@@ -375,8 +375,9 @@ void Elaborator::markRecompute(const Annotation &annotation, mlir::Block *block,
     error(annotation.name.range, "'@recompute' has no arguments");
   mlir::Operation *op = before ? before->getNextNode() : block->empty() ? nullptr : &block->front();
   if (!op) {
-    error(annotation.name.range, "there is nothing to compute again here: '@recompute' stands before the call of a layer "
-                                 "or a block, as in 'x -> @recompute f(2)'");
+    error(annotation.name.range,
+          "there is nothing to compute again here: '@recompute' stands before the call of a layer "
+          "or a block, as in 'x -> @recompute f(2)'");
     return;
   }
   mlir::Attribute region = builder.getI64IntegerAttr(recomputeRegions++);

@@ -1,5 +1,5 @@
-// See Recompute.h. Regions are gone through from the last to the first: what a later one reads, copies included, is then
-// known when the earlier ones that compute it decide what to save.
+// See Recompute.h. Regions are gone through from the last to the first: what a later one reads, copies included, is
+// then known when the earlier ones that compute it decide what to save.
 #include "passes/Recompute.h"
 
 #include "ir/Recompute.h"

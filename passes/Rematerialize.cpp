@@ -75,9 +75,8 @@ bool takesInEpilogue(Operation *op, Value value, const Chain &chain, const Targe
     if (input == value && !llvm::all_of(argument.getUsers(), [](Operation *user) { return isElementwise(user); }))
       return false;
   std::string why;
-  return llvm::all_of(chain.operations, [&](Operation *part) {
-    return isa<ConstantOp>(part) || model.fusesInto(group, part, why);
-  });
+  return llvm::all_of(chain.operations,
+                      [&](Operation *part) { return isa<ConstantOp>(part) || model.fusesInto(group, part, why); });
 }
 
 /// Whether all who read the result should compute it themselves.
@@ -126,9 +125,9 @@ GroupOp repeatChain(GroupOp producer, unsigned result, const Chain &chain, Opera
   Value yielded = producer.getYield().getValues()[result];
   StringRef path = getPath(yielded.getDefiningOp());
   OpBuilder builder(place);
-  auto again = GroupOp::create(builder, producer.getLoc(), TypeRange{producer.getResult(result).getType()},
-                               ValueRange{}, ((path.empty() ? producer.getPath() : path) + kAgainSuffix).str(),
-                               producer.getKind());
+  auto again =
+      GroupOp::create(builder, producer.getLoc(), TypeRange{producer.getResult(result).getType()}, ValueRange{},
+                      ((path.empty() ? producer.getPath() : path) + kAgainSuffix).str(), producer.getKind());
   IRMapping inside;
   for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs()))
     if (chain.reads.contains(input) && !inside.contains(argument)) {
@@ -159,7 +158,8 @@ bool isKeptInConcat(Value value) {
   });
 }
 
-/// Lets the backward pass compute a result of the forward pass again where that is from one tensor that it keeps anyway.
+/// Lets the backward pass compute a result of the forward pass again where that is from one tensor that it keeps
+/// anyway.
 void dropSaved(GroupOp group, unsigned result, const TargetModel &model) {
   Value value = group.getResult(result);
   Operation *last = lastBackwardReader(value);

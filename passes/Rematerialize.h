@@ -14,9 +14,9 @@ class TargetModel;
 /// stored, nor are the squares that are summed. Reductions of one tensor over the same dimensions are joined into one
 /// pass.
 ///
-/// What the forward pass computes so from one tensor that is kept for the backward pass anyway, as the result of a batch
-/// normalization and its relu are from what is normalized, is not kept beside that: the backward pass computes it again,
-/// in the groups that take chains, or in one of its own, named `PATH.again`.
+/// What the forward pass computes so from one tensor that is kept for the backward pass anyway, as the result of a
+/// batch normalization and its relu are from what is normalized, is not kept beside that: the backward pass computes it
+/// again, in the groups that take chains, or in one of its own, named `PATH.again`.
 void rematerialize(mlir::Block &body, const TargetModel &model);
 
 } // namespace cnn

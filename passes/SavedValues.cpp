@@ -93,8 +93,7 @@ std::vector<SavedValue> savedValues(func::FuncOp run) {
   for (size_t index = 1; index < groups.size(); ++index) {
     if (!isBackwardPath(groups[index].getPath()) || isBackwardPath(groups[index - 1].getPath()))
       continue;
-    std::vector<SavedValue> here =
-        savedBetween(ArrayRef(groups).take_front(index), ArrayRef(groups).drop_front(index));
+    std::vector<SavedValue> here = savedBetween(ArrayRef(groups).take_front(index), ArrayRef(groups).drop_front(index));
     if (savedBytes(here, 1) > savedBytes(most, 1))
       most = std::move(here);
   }

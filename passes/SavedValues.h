@@ -10,15 +10,15 @@ namespace cnn {
 /// A value, or values that lie in one piece of memory, that the forward pass makes and the backward pass reads.
 struct SavedValue {
   mlir::Value value;
-  std::string path;   ///< Of the operation that makes it.
-  int64_t bytes = 0;  ///< As planned: of an image, or of all where it has no batch.
+  std::string path;  ///< Of the operation that makes it.
+  int64_t bytes = 0; ///< As planned: of an image, or of all where it has no batch.
   bool batched = true;
   std::vector<std::string> readers; ///< The paths of the groups of the backward pass that read it, in order.
 };
 
-/// The saved values of a planned @run, in order. The backward pass begins with the first group that belongs to a gradient;
-/// where there are several minimizations, the values are those of the one that saves most. Parameters, inputs, and what
-/// is only a view of these are the caller's memory and do not count; what shares bytes counts once.
+/// The saved values of a planned @run, in order. The backward pass begins with the first group that belongs to a
+/// gradient; where there are several minimizations, the values are those of the one that saves most. Parameters,
+/// inputs, and what is only a view of these are the caller's memory and do not count; what shares bytes counts once.
 std::vector<SavedValue> savedValues(mlir::func::FuncOp run);
 
 /// Their bytes in a step of so many images.

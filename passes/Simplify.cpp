@@ -404,7 +404,8 @@ struct Simplify : impl::SimplifyBase<Simplify> {
     patterns.add<ReshapeOfReshape, TransposeOfTranspose, SliceOfSlice, BroadcastOfBroadcast, FlattenConcat, PadIntoConv,
                  PadIntoAvgPool, DropUnitPool<MaxPoolOp>, DropUnitPool<AvgPoolOp>, MeanToAvgPool, BoundToClamp<MaxOp>,
                  BoundToClamp<MinOp>, MergeClamps<ReluOp>, MergeClamps<ClampOp>, NegOfNeg, DropNeutral<MulOp>,
-                 DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, AddToBias, BatchSizeOfInput>(&getContext());
+                 DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, AddToBias, BatchSizeOfInput>(
+        &getContext());
     InheritRegion inherit;
     GreedyRewriteConfig config;
     config.setListener(&inherit);

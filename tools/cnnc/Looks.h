@@ -10,8 +10,8 @@
 
 namespace cnn {
 
-/// Makes every layer whose values are images of more than one pixel an output, and returns the paths of these layers, in
-/// order.
+/// Makes every layer whose values are images of more than one pixel an output, and returns the paths of these layers,
+/// in order.
 std::vector<std::string> tapFeatureMaps(mlir::ModuleOp network);
 
 /// Writes FOLDER/PATH.png for each of the paths: the channels of the first image.

@@ -294,8 +294,8 @@ int runCommand(ArrayRef<std::string> arguments) {
                << " ms\n\n";
   printOutputs(outputPorts, *outputs);
   if (!looked.empty())
-    llvm::outs() << "\nwrote " << looked.size() << (looked.size() == 1 ? " sheet" : " sheets")
-                 << " of feature maps to " << options.featureMaps << "\n";
+    llvm::outs() << "\nwrote " << looked.size() << (looked.size() == 1 ? " sheet" : " sheets") << " of feature maps to "
+                 << options.featureMaps << "\n";
   if (!predictions.empty())
     printPredictions(predictions, areProbabilities);
   return 0;

@@ -93,7 +93,8 @@ int summaryCommand(ArrayRef<std::string> arguments) {
   if (filters.empty() && hasWeights)
     return line.misuse("weights are for '--filters FOLDER': nothing else here depends on them");
   MLIRContext context;
-  OwningOpRef<ModuleOp> network = filters.empty() ? loadNetworkOrBlock(context, options) : loadNetwork(context, options);
+  OwningOpRef<ModuleOp> network =
+      filters.empty() ? loadNetworkOrBlock(context, options) : loadNetwork(context, options);
   if (!network)
     return 1;
   size_t drawn = 0;

@@ -110,10 +110,11 @@ TEST(NumpyDataTest, SaysWhatIsWrong) {
   EXPECT_EQ(errorOf(openDataset(root, options)),
             "'" + root + "': nothing in the data fits input 'label', a class(3) of scalar; it has image (NumPy)");
   Field weight{.name = "weight", .shape = {2, 2}};
-  EXPECT_EQ(errorOf(openDataset(root, withFields({imageField({1, 2, 2}), labelField(3), weight}))),
-            "'" + root +
-                "': nothing in the data fits input 'label', a class(3) of scalar, nor input 'weight', an f32 of 2x2; it has "
-                "image (NumPy)");
+  EXPECT_EQ(
+      errorOf(openDataset(root, withFields({imageField({1, 2, 2}), labelField(3), weight}))),
+      "'" + root +
+          "': nothing in the data fits input 'label', a class(3) of scalar, nor input 'weight', an f32 of 2x2; it has "
+          "image (NumPy)");
   putArray(x, bytesTensor({4, 3, 3}));
   EXPECT_NE(errorOf(openDataset(root, withFields({imageField({1, 2, 2})}))).find("a picture of 1x3x3"),
             std::string::npos);
