@@ -456,7 +456,6 @@ static const NetworkDecl *chooseNetwork(FileScope *&scope, const NetworkRequest 
     return nullptr;
   }
   auto found = scope->names.find(request.network);
-<<<<<<< Updated upstream
   bool isTrain = llvm::any_of(file.trains, [&](const TrainDecl *train) { return train->name.text == request.network; });
   bool isOther = found != scope->names.end() && !isa<NetworkDecl>(found->second.node);
   if (isTrain || isOther) {
@@ -467,15 +466,6 @@ static const NetworkDecl *chooseNetwork(FileScope *&scope, const NetworkRequest 
             (names.empty() ? "; '" + request.path + "' declares no network"
                            : "; '" + request.path + "' declares " +
                                  (names.size() == 1 ? "the network " : "the networks ") + listOfNames(names, "and")));
-=======
-  if (found != scope->names.end() && !isa<NetworkDecl>(found->second.node)) {
-    bool isTrain = isa<TrainDecl>(found->second.node);
-    std::string called = "'" + request.network + "' is " + (isTrain ? "a train block" : "no network") + ", " +
-                         (isTrain ? "which 'cnnc train' and 'cnnc eval' take" : "but a block or a constant");
-    diagnostics.error({}, called + (names.empty()
-                                        ? "; '" + request.path + "' declares no network"
-                                        : "; the networks of '" + request.path + "' are " + listOfNames(names, "and")));
->>>>>>> Stashed changes
     return nullptr;
   }
   if (found == scope->names.end()) {
