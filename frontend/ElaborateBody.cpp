@@ -189,6 +189,8 @@ void Elaborator::loop(const ForStmt &stmt) {
       if (!value.isPoison() && !value.is<Nothing>())
         error(stmt.body.statements.back()->range, "a loop has no value: bind this to a name");
     }
+    for (auto &entry : frame->scopes.back())
+      frame->ended[entry.getKey()] = entry.second.range;
     frame->scopes.pop_back();
     if (!fine)
       return;

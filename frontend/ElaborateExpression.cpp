@@ -184,6 +184,9 @@ Value Elaborator::unknownName(llvm::StringRef name, SourceRange range, bool asCa
   // Losses of logits say so in their names.
   if (std::string logits = name.str() + "_logits"; asCallee && inBlock && findTrainFunction(logits))
     return error(range, message + name.str() + "'; did you mean '" + logits + "'?");
+  if (auto ended = frame->ended.find(name); ended != frame->ended.end())
+    return error(range, message + name.str() + "'" + (asCallee ? "" : " here") + ": it ended with the loop",
+                 {{ended->second, "what a loop binds first lives until its turn ends; bind it before the loop, too"}});
   return error(range,
                message + name.str() + "'" + (asCallee ? "" : " here") + didYouMean(name, visibleNames(asCallee)));
 }

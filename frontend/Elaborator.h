@@ -57,6 +57,8 @@ struct Frame {
   /// Null where layers cannot be applied: in constants.
   PathScope *paths = nullptr;
   std::vector<llvm::StringMap<Binding>> scopes;
+  /// Where names of loops that are over were bound, for who asks for one.
+  llvm::StringMap<SourceRange> ended;
 };
 
 enum class StateKind { Parameter, Statistic };

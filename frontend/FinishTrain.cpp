@@ -200,7 +200,11 @@ void TrainElaborator::describeNetworks() {
 
 void TrainElaborator::describeInitial() {
   for (const Initialization &init : initializations) {
-    InitialWeights described{init.network->name.text.str(), init.file, init.file, {}};
+    Position position = init.range.position();
+    InitialWeights described{init.network->name.text.str(), init.file, init.file,
+                             init.range.file->path().str() + ":" + std::to_string(position.line) + ":" +
+                                 std::to_string(position.column),
+                             {}};
     if (!llvm::sys::path::is_absolute(init.file)) {
       llvm::SmallString<256> path = llvm::sys::path::parent_path(init.range.file->path());
       llvm::sys::path::append(path, init.file);

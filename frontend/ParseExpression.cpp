@@ -281,6 +281,7 @@ ApplyExpr *Parser::application(Expr *label, uint32_t begin) {
 
 /// `(a, name = b)`
 bool Parser::arguments(std::vector<Argument> &arguments) {
+  SourceRange opened = here();
   if (!expect(TokenKind::LeftParen, ""))
     return false;
   bool labels = std::exchange(labelsAllowed, true);
@@ -307,7 +308,7 @@ bool Parser::arguments(std::vector<Argument> &arguments) {
       break;
   }
   labelsAllowed = labels;
-  return fine && expect(TokenKind::RightParen, "or ',' after the argument");
+  return fine && close(TokenKind::RightParen, opened, "or ',' after the argument");
 }
 
 Expr *Parser::number() {
@@ -401,6 +402,7 @@ Expr *Parser::interpolation(uint32_t begin, uint32_t end) {
 }
 
 Expr *Parser::parenthesized() {
+  SourceRange opened = here();
   uint32_t begin = take().begin;
   bool labels = std::exchange(labelsAllowed, true);
   std::vector<Expr *> elements;
@@ -421,7 +423,7 @@ Expr *Parser::parenthesized() {
     comma = true;
   }
   labelsAllowed = labels;
-  if (!fine || !expect(TokenKind::RightParen, "to close the parenthesis"))
+  if (!fine || !close(TokenKind::RightParen, opened, "to close the parenthesis"))
     return nullptr;
   if (elements.empty()) {
     error(since(begin), "expected an expression between the parentheses");

@@ -71,6 +71,15 @@ bool Parser::expect(TokenKind kind, llvm::StringRef context) {
   return false;
 }
 
+bool Parser::close(TokenKind kind, SourceRange opened, llvm::StringRef context) {
+  if (is(kind) || is(TokenKind::Error) || at == 0 ||
+      here().position().line == rangeOf(tokens[at - 1]).position().line)
+    return expect(kind, context);
+  error(rangeOf(tokens[at - 1]), "expected " + describe(kind) + " " + context.str() + " before the line ends",
+        {{opened, "it would close this"}});
+  return false;
+}
+
 std::optional<Identifier> Parser::identifier(llvm::StringRef what) {
   if (is(TokenKind::Name)) {
     Token token = take();

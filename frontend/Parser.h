@@ -45,6 +45,8 @@ private:
   Token take();
   bool accept(TokenKind kind);
   bool expect(TokenKind kind, llvm::StringRef context);
+  /// The same for what closes a bracket; where the next token stands on another line, the place is where this one ends.
+  bool close(TokenKind kind, SourceRange opened, llvm::StringRef context);
   void skipNewlines();
   SourceRange rangeOf(const Token &token) const { return {&source, token.begin, token.end}; }
   SourceRange here() const { return rangeOf(peek()); }

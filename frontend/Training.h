@@ -111,6 +111,8 @@ struct InitialWeights {
   std::string network;
   /// As written, and beside the source file where it is relative.
   std::string file, path;
+  /// FILE:LINE:COLUMN of the call.
+  std::string place;
   struct Tensor {
     std::string state;
     /// The tensor's name in the file: that of the network's `names`, or the path in the network. Files that hold

@@ -37,11 +37,13 @@ void CommandLine::text(StringRef name, StringRef placeholder, std::string &value
                      }});
 }
 
-void CommandLine::list(StringRef name, StringRef placeholder, std::vector<std::string> &values, StringRef help) {
-  options.push_back({name.str(), placeholder.str(), help.str(), true, [&values](StringRef text) {
-                       values.push_back(text.str());
-                       return std::string(text.empty() ? "an empty value" : "");
-                     }});
+void CommandLine::list(StringRef name, StringRef placeholder, std::vector<std::string> &values, StringRef help,
+                       std::function<std::string(StringRef)> check) {
+  options.push_back(
+      {name.str(), placeholder.str(), help.str(), true, [&values, check = std::move(check)](StringRef text) {
+         values.push_back(text.str());
+         return text.empty() ? std::string("an empty value") : check ? check(text) : std::string();
+       }});
 }
 
 void CommandLine::number(StringRef name, StringRef placeholder, int64_t &value, int64_t low, int64_t high,
@@ -135,6 +137,9 @@ std::optional<int> CommandLine::parse(ArrayRef<std::string> arguments, raw_ostre
     if (!problem.empty())
       return misuse("'--" + name + "' is '" + value + "': " + problem, errors);
   }
+  for (const auto &[one, other] : exclusions)
+    if (seen.contains(one) && seen.contains(other))
+      return misuse("'--" + llvm::Twine(one) + "' and '--" + other + "' exclude each other", errors);
   if (argument && !haveArgument)
     return misuse("'" + argument->placeholder + "' is missing: " + argument->help, errors);
   return std::nullopt;

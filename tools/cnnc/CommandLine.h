@@ -27,8 +27,9 @@ public:
   void positional(llvm::StringRef placeholder, std::string &value, llvm::StringRef help);
   void flag(llvm::StringRef name, bool &value, llvm::StringRef help);
   void text(llvm::StringRef name, llvm::StringRef placeholder, std::string &value, llvm::StringRef help);
-  /// May be given several times.
-  void list(llvm::StringRef name, llvm::StringRef placeholder, std::vector<std::string> &values, llvm::StringRef help);
+  /// May be given several times. `check` says what is wrong with a value, or nothing.
+  void list(llvm::StringRef name, llvm::StringRef placeholder, std::vector<std::string> &values, llvm::StringRef help,
+            std::function<std::string(llvm::StringRef)> check = nullptr);
   /// A whole number from `low` to `high`.
   void number(llvm::StringRef name, llvm::StringRef placeholder, int64_t &value, int64_t low, int64_t high,
               llvm::StringRef help);
@@ -36,6 +37,9 @@ public:
   void real(llvm::StringRef name, llvm::StringRef placeholder, std::optional<double> &value, double low, double high,
             llvm::StringRef help);
   void seed(llvm::StringRef name, llvm::StringRef placeholder, std::optional<uint64_t> &value, llvm::StringRef help);
+
+  /// Of these two declared options only one may be given.
+  void exclude(llvm::StringRef one, llvm::StringRef other) { exclusions.emplace_back(one.str(), other.str()); }
 
   /// Sets the values. Returns what the program shall return at once: 0 after --help, 2 after an error, which is then
   /// said on `errors`; nothing when the command is to run.
@@ -60,6 +64,7 @@ private:
 
   std::string command, summary;
   std::vector<Option> options;
+  std::vector<std::pair<std::string, std::string>> exclusions;
   std::optional<Option> argument;
 };
 

@@ -50,7 +50,11 @@ static bool parseShape(StringRef text, std::pair<std::string, std::vector<int64_
 
 void NetworkOptions::declare(CommandLine &line) {
   line.positional("NET", net, "FILE.cnn, or FILE.cnn:NAME where the file holds several networks");
-  line.list("shape", "INPUT=1x3x224x224", shapes, "another shape for an input; the batch may be left out");
+  line.list("shape", "INPUT=1x3x224x224", shapes, "another shape for an input; the batch may be left out",
+            [](StringRef text) {
+              std::pair<std::string, std::vector<int64_t>> shape;
+              return parseShape(text, shape) ? "" : "no shape; expected something like image=1x3x224x224";
+            });
   line.list("outputs", "NAME,...", outputs, "only these outputs; what they don't need is dropped");
 }
 
@@ -151,10 +155,7 @@ OwningOpRef<ModuleOp> loadNetwork(MLIRContext &context, const NetworkOptions &op
   std::tie(request.path, request.network) = splitNet(options.net);
   for (const std::string &text : options.shapes) {
     std::pair<std::string, std::vector<int64_t>> shape;
-    if (!parseShape(text, shape)) {
-      fail("'--shape " + llvm::Twine(text) + "' is no shape; expected something like image=1x3x224x224");
-      return nullptr;
-    }
+    (void)parseShape(text, shape);
     request.shapes.push_back(std::move(shape));
   }
   Diagnostics diagnostics;

@@ -63,6 +63,7 @@ std::string problemWith(const host::SafetensorsFile &file, Operation *state) {
 void WeightOptions::declare(CommandLine &line) {
   line.text("weights", "FILE", file, "a safetensors file with the network's parameters by path");
   line.seed("random-weights", "SEED", seed, "draw the parameters at random instead");
+  line.exclude("weights", "random-weights");
 }
 
 Result<Weights> Weights::open(ModuleOp network, const WeightOptions &options) {

@@ -410,6 +410,13 @@ Result<Dataset> openDataset(const std::string &path, const DatasetOptions &optio
   return makeDataset(std::move(*shared), std::move(indices));
 }
 
+/// Whether a sample's name says, below the data's path, that it is of a part to test.
+static bool isOfTestPart(std::string_view name, const std::string &path) {
+  if (name.starts_with(path))
+    name.remove_prefix(path.size());
+  return name.find("test") != std::string_view::npos || name.find("t10k") != std::string_view::npos;
+}
+
 Result<Splits> openSplits(const std::string &path, const DatasetOptions &options, const std::string &validationPath) {
   if (Result<void> checked = checkOptions(options); !checked)
     return checked.error();
@@ -439,6 +446,7 @@ Result<Splits> openSplits(const std::string &path, const DatasetOptions &options
     auto validation = bind(std::move(*source), other, others, indices);
     if (!validation)
       return validation.error();
+    splits.validatesOnTest = validationPath.empty() && isOfTestPart((*validation)->source->name(0), path);
     splits.validation = makeDataset(std::move(*validation), std::move(indices));
   }
   return splits;

@@ -127,6 +127,8 @@ Result<Dataset> openDataset(const std::string &path, const DatasetOptions &optio
 struct Splits {
   Dataset train;
   std::optional<Dataset> validation; // nothing where the data has no such part and no fraction is asked for
+  /// The data has no part for validation, and its part to test stands in.
+  bool validatesOnTest = false;
 };
 
 /// Train and Validation; the latter from `validationPath`, whole or its test part, where that is not empty.

@@ -69,14 +69,14 @@ Result<void> initializeState(StateBlock &state, ModuleOp step, const TrainingPro
   for (const InitialWeights &from : program.initial) {
     auto file = SafetensorsFile::open(from.path);
     if (!file)
-      return file.error();
+      return makeError("{}: {}", from.place, file.error().message);
     for (const InitialWeights::Tensor &tensor : from.tensors) {
       StringRef path = tensor.state;
       for (const TrainingNetwork &network : program.networks)
         if (network.name == from.network)
           path.consume_front(network.prefix);
       if (auto done = fill(*file, from.path, tensor.state, from.network, {tensor.name, path.str()}); !done)
-        return done.error();
+        return makeError("{}: {}", from.place, done.error().message);
     }
   }
   if (!weightsFile.empty()) {
