@@ -1,4 +1,4 @@
-// Pooling by maximum and mean.
+// Pooling by maximum and mean, and images of another size.
 #include "frontend/LayerCall.h"
 
 namespace cnn {
@@ -49,12 +49,40 @@ Value globalAvgPool(LayerCall &call) {
                                           builder.getBoolAttr(false), builder.getBoolAttr(false)));
 }
 
+/// An image of another size, as PyTorch's `interpolate`.
+Value upsample(LayerCall &call) {
+  auto scale = call.spatial("scale", {1, 1}, 1), size = call.spatial("size", {1, 1}, 1);
+  bool isBilinear = call.word("mode", {"nearest", "bilinear"}, "nearest") == "bilinear";
+  bool alignCorners = call.boolean("align_corners", false);
+  mlir::Value x = call.input(0, 4, "an image, f32[N, C, H, W]");
+  if (call.failed)
+    return {};
+  if (call.has("scale") == call.has("size"))
+    return call.error("needs one of a factor, as in upsample(2), and a size, as in upsample(size = [h, w])");
+  if (alignCorners && !isBilinear)
+    return call.error(call.rangeOf("align_corners"), "'align_corners' goes with mode = bilinear");
+  auto type = call.typeOf(x);
+  llvm::SmallVector<int64_t> shape(type.getShape());
+  for (unsigned axis = 0; axis < 2; ++axis)
+    shape[2 + axis] = call.has("size") ? size[axis] : shape[2 + axis] * scale[axis];
+  if (!call.checkSize(shape))
+    return {};
+  constexpr int64_t limit = int64_t(1) << 30;
+  if (std::max({shape[2], shape[3], type.getDimSize(2), type.getDimSize(3)}) >= limit)
+    return call.error("heights and widths of resized images are below 2^30");
+  mlir::OpBuilder &builder = call.elaborator.builder;
+  auto mode = ResizeModeAttr::get(builder.getContext(), isBilinear ? ResizeMode::Bilinear : ResizeMode::Nearest);
+  return call.result(call.make<ResizeOp>(x, builder.getDenseI64ArrayAttr({shape[2], shape[3]}), mode,
+                                         builder.getBoolAttr(alignCorners)));
+}
+
 } // namespace
 
 llvm::ArrayRef<LayerInfo> poolLayers() {
   static const std::vector<LayerInfo> layers = {
       {"max_pool", 1, 1, {{"kernel", true}, {"stride"}, {"pad"}, {"ceil"}}, pool<MaxPoolOp>},
       {"avg_pool", 1, 1, {{"kernel", true}, {"stride"}, {"pad"}, {"ceil"}, {"count_pad"}}, pool<AvgPoolOp>},
+      {"upsample", 1, 1, {{"scale"}, {"size"}, {"mode"}, {"align_corners"}}, upsample},
       {"global_avg_pool", 1, 1, {}, globalAvgPool},
   };
   return layers;

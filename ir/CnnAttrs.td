@@ -96,6 +96,13 @@ def Cnn_WarpBorder : I32EnumAttr<"WarpBorder", "What lies outside an image that 
 }
 def Cnn_WarpBorderAttr : EnumAttr<Cnn_Dialect, Cnn_WarpBorder, "warp_border"> { let assemblyFormat = "`<` $value `>`"; }
 
+def Cnn_ResizeMode : I32EnumAttr<"ResizeMode", "How pixels of a resized image come about", [
+  I32EnumAttrCase<"Nearest", 0, "nearest">, I32EnumAttrCase<"Bilinear", 1, "bilinear">]> {
+  let cppNamespace = "::cnn";
+  let genSpecializedAttr = 0;
+}
+def Cnn_ResizeModeAttr : EnumAttr<Cnn_Dialect, Cnn_ResizeMode, "resize_mode"> { let assemblyFormat = "`<` $value `>`"; }
+
 def Cnn_ReduceKind : I32EnumAttr<"ReduceKind", "What a reduction computes", [
   I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Mean", 1, "mean">, I32EnumAttrCase<"Max", 2, "max">,
   I32EnumAttrCase<"Min", 3, "min">]> {

@@ -57,4 +57,5 @@ OpFoldResult TransposeOp::fold(FoldAdaptor) {
   return llvm::is_sorted(getPermutation()) ? replaceBy(getInput(), getResult()) : OpFoldResult();
 }
 
+OpFoldResult ResizeOp::fold(FoldAdaptor) { return replaceBy(getInput(), getResult()); }
 OpFoldResult SliceOp::fold(FoldAdaptor) { return replaceBy(getInput(), getResult()); }

@@ -282,6 +282,27 @@ def Cnn_AvgPoolOp : Cnn_PoolOp<"avg_pool"> {
     As `max_pool`; divided by the number of positions inside the input, or, with `count_pad`, inside the padded input.
   }];
 }
+def Cnn_ResizeOp : Cnn_TensorOp<"resize"> {
+  let summary = "An image of another size, by the nearest pixels or between four of them";
+  let description = [{
+    Input [N, C, H, W], result [N, C, OH, OW] with [OH, OW] = `size`; along both axes alike, here for rows:
+    `nearest`: result[y] = input[floor(y * H / OH)]. `bilinear`: with p = max((y + 1/2) * H / OH - 1/2, 0), or
+    y * (H - 1) / (OH - 1) with `align_corners`, i = floor(p) and f = p - i,
+    result[y] = (1 - f) * input[i] + f * input[min(i + 1, H - 1)]. PyTorch's `interpolate` without antialiasing.
+
+    `resize_c1`: the input is of floats and of rank 4; `resize_c2`: the size is two positive numbers; all extents are below
+    2^30; `resize_c3`: corners are aligned only between pixels.
+    ```mlir
+    %1 = cnn.resize %0 {size = array<i64: 8, 8>, mode = #cnn.resize_mode<bilinear>} : tensor<?x8x4x4xf32> -> tensor<?x8x8x8xf32>
+    ```
+  }];
+  let arguments = (ins Cnn_Tensor:$input, DenseI64ArrayAttr:$size,
+                       DefaultValuedAttr<Cnn_ResizeModeAttr, "::cnn::ResizeMode::Nearest">:$mode,
+                       DefaultValuedAttr<BoolAttr, "false">:$align_corners, OptionalAttr<StrAttr>:$path);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
 def Cnn_ReduceOp : Cnn_TensorOp<"reduce"> {
   let summary = "Sum, mean, largest or smallest over some axes";
   let description = [{

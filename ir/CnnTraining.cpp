@@ -304,6 +304,33 @@ LogicalResult AvgPoolGradOp::verify() {
   return success();
 }
 
+//===-- Resizing -------------------------------------------------------------------------------------------------===//
+
+template <typename Adaptor> static LogicalResult inferResize(Adaptor adaptor, Types &types) {
+  RankedTensorType type = typeOf(adaptor.getInput());
+  if (!type || type.getRank() != 4 || adaptor.getSize().size() != 2 || !allAtLeast(1, adaptor.getSize()))
+    return failure();
+  return infer(types, {type.getDimSize(0), type.getDimSize(1), adaptor.getSize()[0], adaptor.getSize()[1]},
+               type.getElementType());
+}
+CNN_INFER(ResizeOp) { return inferResize(adaptor, types); }
+CNN_INFER(ResizeGradOp) { return inferResize(adaptor, types); }
+
+template <typename Op> static LogicalResult verifyResize(Op op) {
+  RankedTensorType type = typeOf(op.getInput());
+  if (type.getRank() != 4 || !isa<FloatType>(type.getElementType()))
+    return op.emitOpError("resize_c1: the input must be of floats and of rank 4, not ") << type;
+  auto isExtent = [](int64_t extent) { return extent >= 1 && extent < int64_t(1) << 30; };
+  if (op.getSize().size() != 2 || !llvm::all_of(op.getSize(), isExtent) ||
+      !llvm::all_of(type.getShape().drop_front(2), isExtent))
+    return op.emitOpError("resize_c2: the size must be two positive numbers, and all extents below 2^30");
+  if (op.getAlignCorners() && op.getMode() == ResizeMode::Nearest)
+    return op.emitOpError("resize_c3: the nearest pixels know no aligned corners");
+  return success();
+}
+LogicalResult ResizeOp::verify() { return verifyResize(*this); }
+LogicalResult ResizeGradOp::verify() { return verifyResize(*this); }
+
 //===-- Random numbers -------------------------------------------------------------------------------------------===//
 
 CNN_INFER(RandomNormalOp) { return infer(types, adaptor.getShape(), Float32Type::get(context)); }

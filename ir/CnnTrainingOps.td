@@ -220,6 +220,25 @@ def Cnn_WarpOp : Cnn_TensorOp<"warp"> {
   let hasVerifier = 1;
 }
 
+//===-- Resizing ----------------------------------------------------------------------------------------------------------===//
+
+def Cnn_ResizeGradOp : Cnn_TensorOp<"resize_grad"> {
+  let summary = "Gives each value to the pixels that `resize` makes it of, by their weights: its transpose";
+  let description = [{
+    Input [N, C, OH, OW], result [N, C, H, W] with [H, W] = `size`; the other attributes are `resize`'s. The values that a pixel
+    takes are added in row-major order, those of a row by themselves.
+    `resize_c1` to `resize_c3` as there.
+    ```mlir
+    %1 = cnn.resize_grad %g {size = array<i64: 4, 4>} : tensor<?x8x8x8xf32> -> tensor<?x8x4x4xf32>
+    ```
+  }];
+  let arguments = (ins Cnn_Tensor:$input, DenseI64ArrayAttr:$size,
+                       DefaultValuedAttr<Cnn_ResizeModeAttr, "::cnn::ResizeMode::Nearest">:$mode,
+                       DefaultValuedAttr<BoolAttr, "false">:$align_corners, OptionalAttr<StrAttr>:$path);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 //===-- Random numbers ----------------------------------------------------------------------------------------------------===//
 
 def Cnn_RandomNormalOp : Cnn_TensorOp<"random_normal"> {

@@ -404,6 +404,8 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     return otherwiseGeneric(whyNotPoolGrad(group), KernelKind::PoolGrad);
   if (isa<WarpOp>(anchor))
     return otherwiseGeneric(whyNotWarp(group), KernelKind::Warp);
+  if (isa<ResizeOp, ResizeGradOp>(anchor))
+    return otherwiseGeneric(whyNotResize(group), KernelKind::Resize);
   if (isa<SoftmaxOp>(anchor))
     return otherwiseGeneric(whyNotSoftmax(group), KernelKind::Softmax);
   if (isa<RelayoutOp, ReshapeOp, ConcatOp>(anchor))
@@ -425,6 +427,7 @@ Algorithm algorithmOf(KernelKind kind) {
     return Algorithm::Winograd;
   case KernelKind::Pool:
   case KernelKind::PoolGrad:
+  case KernelKind::Resize:
   case KernelKind::Reduce:
   case KernelKind::Random:
   case KernelKind::Softmax:

@@ -26,6 +26,7 @@ enum class KernelKind {
   Gemm,
   Pool,
   PoolGrad,
+  Resize,
   Reduce,
   Random,
   Softmax,

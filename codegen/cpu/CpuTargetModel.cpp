@@ -169,7 +169,7 @@ Plan planOf(GroupOp group, bool exact) {
     // In a step, where weights change, the kernel packs them by itself.
     return fits ? isPacked(weight) ? Plan::Dense : Plan::Gemm : Plan::RowMajor;
   }
-  if (isa<MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(anchor))
+  if (isa<MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp, ResizeOp, ResizeGradOp>(anchor))
     return isImage(anchor->getResult(0).getType()) &&
                    llvm::all_of(anchor->getOperands(), [&](Value operand) { return operandOf(group, operand); }) &&
                    EpilogueEmitter::whyNot(group).empty()
@@ -197,10 +197,8 @@ public:
   bool fusesInto(GroupOp producer, Operation *consumer, std::string &whyNot) const override {
     Operation *anchor = producer.getAnchor();
     bool isFixedProduct = isa_and_nonnull<MatmulOp>(anchor) && !isPerImage(producer.getResult(0));
-    if (anchor &&
-        (isFixedProduct ||
-         !isa<Conv2dOp, Conv2dTransposeOp, DenseOp, MatmulOp, MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(
-             anchor))) {
+    if (anchor && (isFixedProduct || !isa<Conv2dOp, Conv2dTransposeOp, DenseOp, MatmulOp, MaxPoolOp, AvgPoolOp,
+                                          MaxPoolGradOp, AvgPoolGradOp, ResizeOp, ResizeGradOp>(anchor))) {
       whyNot = llvm::formatv("the kernel of {0} has no epilogue", anchor->getName());
       return false;
     }

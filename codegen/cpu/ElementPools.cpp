@@ -1,5 +1,6 @@
-// Pooling and its transposes, element by element (Elements.h).
+// Pooling, resizing and their transposes, element by element (Elements.h).
 #include "codegen/cpu/Elements.h"
+#include "codegen/cpu/Resizing.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -105,6 +106,33 @@ Value Elements::avgPoolGrad(AvgPoolGradOp op, ArrayRef<Value> index) {
                 Value share = b.divf(at(values, output), counted(op, op.getResult(), output));
                 return b.select(both(y.valid, x.valid), b.addf(folded, share), folded);
               });
+}
+
+Value Elements::resize(ResizeOp op, ArrayRef<Value> index) {
+  auto [rows, columns] = resizeAxes(op, cast<RankedTensorType>(op.getInput().getType()).getShape(),
+                                    cast<RankedTensorType>(op.getResult().getType()).getShape());
+  ResizeTaps y = buildTaps(b, rows, index[2]), x = buildTaps(b, columns, index[3]);
+  auto pixel = [&](Value row, Value column) { return at(op.getInput(), {index[0], index[1], row, column}); };
+  if (!rows.linear)
+    return pixel(y.low, x.low);
+  auto mix = [&](const ResizeTaps &taps, Value low, Value high) {
+    return b.addf(b.mulf(taps.lowWeight, low), b.mulf(taps.highWeight, high));
+  };
+  return mix(y, mix(x, pixel(y.low, x.low), pixel(y.low, x.high)), mix(x, pixel(y.high, x.low), pixel(y.high, x.high)));
+}
+
+Value Elements::resizeGrad(ResizeGradOp op, ArrayRef<Value> index) {
+  auto [rows, columns] = resizeAxes(op, cast<RankedTensorType>(op.getResult().getType()).getShape(),
+                                    cast<RankedTensorType>(op.getInput().getType()).getShape());
+  ResizeOutputs y = buildOutputs(b, rows, index[2]), x = buildOutputs(b, columns, index[3]);
+  const ResizeAxis &rowAxis = rows, &columnAxis = columns;
+  return fold({b.sub(y.end, y.begin), b.sub(x.end, x.begin)}, number(0), [&](ArrayRef<Value> tap, Value folded) {
+    Value row = b.add(y.begin, tap[0]), column = b.add(x.begin, tap[1]);
+    Value value = at(op.getInput(), {index[0], index[1], row, column});
+    if (rowAxis.linear)
+      value = b.mulf(value, b.mulf(buildShare(b, rowAxis, index[2], row), buildShare(b, columnAxis, index[3], column)));
+    return b.addf(folded, value);
+  });
 }
 
 } // namespace cnn::cpu

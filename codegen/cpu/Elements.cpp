@@ -21,8 +21,8 @@ std::string Elements::whyNot(Operation *op) {
   if (isa<ConstantOp, RelayoutOp, ReshapeOp, PadOp, ConcatOp, BroadcastOp, TransposeOp, SliceOp, UnsliceOp>(op))
     return valueType(element, 1) ? "" : llvm::formatv("the CPU target does not compute with {0}", element).str();
   if (isa<Conv2dOp, Conv2dTransposeOp, Conv2dWeightGradOp, DenseOp, MatmulOp, BatchNormOp, ReduceOp, SoftmaxOp,
-          MaxPoolOp, AvgPoolOp, MaxPoolGradOp, MaxPoolPickOp, AvgPoolGradOp, PadGradOp, RandomUniformOp, RandomNormalOp,
-          BatchSizeOp>(op))
+          MaxPoolOp, AvgPoolOp, MaxPoolGradOp, MaxPoolPickOp, AvgPoolGradOp, PadGradOp, ResizeOp, ResizeGradOp,
+          RandomUniformOp, RandomNormalOp, BatchSizeOp>(op))
     return element.isF32() ? "" : llvm::formatv("{0} computes in f32, not in {1}", op->getName(), element).str();
   if (!isElementwise(op))
     return llvm::formatv("there is no generic kernel for {0}", op->getName());
@@ -266,6 +266,8 @@ Value Elements::compute(Operation *op, ArrayRef<Value> index) {
       .Case([&](MaxPoolGradOp op) { return maxPoolGrad(op, index); })
       .Case([&](MaxPoolPickOp op) { return maxPoolPick(op, index); })
       .Case([&](AvgPoolGradOp op) { return avgPoolGrad(op, index); })
+      .Case([&](ResizeOp op) { return resize(op, index); })
+      .Case([&](ResizeGradOp op) { return resizeGrad(op, index); })
       .Case([&](BatchSizeOp op) -> Value { return arith::SIToFPOp::create(b, b.f32(), extent(op.getInput(), 0)); })
       .Case([&](BroadcastOp op) {
         Index from;

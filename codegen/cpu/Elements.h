@@ -75,6 +75,8 @@ private:
   Value maxPoolGrad(MaxPoolGradOp op, llvm::ArrayRef<Value> index);
   Value maxPoolPick(MaxPoolPickOp op, llvm::ArrayRef<Value> index);
   Value avgPoolGrad(AvgPoolGradOp op, llvm::ArrayRef<Value> index);
+  Value resize(ResizeOp op, llvm::ArrayRef<Value> index);
+  Value resizeGrad(ResizeGradOp op, llvm::ArrayRef<Value> index);
   /// The row-major place in its plane of the largest element of the window of output [n, c, y, x]; -1 without elements.
   template <typename Op> Value largest(Op op, llvm::ArrayRef<Value> output);
   /// The number of positions of that window that an average counts, as f32.

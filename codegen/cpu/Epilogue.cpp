@@ -142,7 +142,7 @@ EpilogueEmitter::EpilogueEmitter(GroupOp group, Lanes lanes)
     if (&op == anchor_) {
       // A zero weight times an infinite input is NaN, so that a contraction's padded lanes are zero only for finite
       // inputs.
-      if (isa<MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp>(op))
+      if (isa<MaxPoolOp, AvgPoolOp, MaxPoolGradOp, AvgPoolGradOp, ResizeOp, ResizeGradOp>(op))
         value = 0.0;
     } else if (auto constant = dyn_cast<ConstantOp>(op)) {
       value = access(constant.getType()) == Access::Channel ? std::optional<double>(0.0) : splatValue(constant);

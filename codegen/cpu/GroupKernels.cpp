@@ -90,6 +90,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
     return one(buildPoolKernel(b, symbol, group));
   case KernelKind::PoolGrad:
     return one(buildPoolGradKernel(b, symbol, group));
+  case KernelKind::Resize:
+    return one(buildResizeKernel(b, symbol, group));
   case KernelKind::Random:
     return one(buildRandomKernel(b, symbol, group));
   case KernelKind::Reduce: {

@@ -44,6 +44,10 @@ KernelInfo buildPoolKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp gro
 std::string whyNotPoolGrad(GroupOp group);
 KernelInfo buildPoolGradKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
+/// resize and resize_grad of channel-blocked images.
+std::string whyNotResize(GroupOp group);
+KernelInfo buildResizeKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+
 /// softmax of a row-major tensor along any axis.
 std::string whyNotSoftmax(GroupOp group);
 KernelInfo buildSoftmaxKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);

@@ -1,5 +1,6 @@
 // Error bounds: one rule an operation, beside its value.
 #include "ir/reference/Bounds.h"
+#include "ir/Resize.h"
 #include "ir/Winograd.h"
 #include "ir/reference/Resampling.h"
 
@@ -386,6 +387,12 @@ FailureOr<TensorRef> Rules::bound() {
       })
       .Case<PadGradOp>([&](auto) { return sumOfProducts(std::pow(3.0, double(value->rank()))); })
       .Case([&](AvgPoolGradOp pool) { return sumOfProducts(double(pool.getKernel()[0] * pool.getKernel()[1])); })
+      // Three roundings of each product of two weights and an element.
+      .Case([&](ResizeOp) { return sumOfProducts(4 + 3); })
+      .Case([&](ResizeGradOp op) {
+        auto [rows, columns] = resizeAxes(op, value->shape, operands[0].value->shape);
+        return sumOfProducts(double(rows.mostOutputs() * columns.mostOutputs() + 3));
+      })
       .Case<MaxPoolGradOp, MaxPoolPickOp>([&](auto pool) { return atLargest(pool); })
       .Case([&](DenseOp) { return sumOfProducts(double(operands[1].value->shape[1])); })
       .Case([&](MatmulOp product) {

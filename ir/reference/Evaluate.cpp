@@ -91,8 +91,8 @@ static FailureOr<Values> evaluateOperation(Operation *op, ArrayRef<TensorRef> op
   }
   if (op->getNumResults() == 1 && isa<RankedTensorType>(op->getResult(0).getType())) {
     Application application{op, operands, shapeOf(op->getResult(0).getType(), batch), options.threads};
-    for (auto family : {evaluateElementwise, evaluateShape, evaluateContraction, evaluatePooling, evaluateNormalization,
-                        evaluateRandom, evaluateResampling})
+    for (auto family : {evaluateElementwise, evaluateShape, evaluateContraction, evaluatePooling, evaluateResizing,
+                        evaluateNormalization, evaluateRandom, evaluateResampling})
       if (std::optional<Tensor> result = family(application))
         return Values{share(std::move(*result))};
   }

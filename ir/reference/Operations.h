@@ -24,6 +24,7 @@ std::optional<Tensor> evaluateElementwise(const Application &);
 std::optional<Tensor> evaluateShape(const Application &);
 std::optional<Tensor> evaluateContraction(const Application &);
 std::optional<Tensor> evaluatePooling(const Application &);
+std::optional<Tensor> evaluateResizing(const Application &);
 std::optional<Tensor> evaluateNormalization(const Application &);
 std::optional<Tensor> evaluateRandom(const Application &);
 std::optional<Tensor> evaluateResampling(const Application &);

@@ -246,6 +246,18 @@ static void avgPoolGrad(Case &c) {
   });
 }
 
+template <typename Op> static void resize(Case &c) {
+  Shape image = {2, c.integer(1, 3), c.integer(1, 6), c.integer(1, 6)}, other = image;
+  other[2] = c.integer(1, 13), other[3] = c.integer(1, 13);
+  bool isBilinear = c.flip(), alignCorners = isBilinear && c.flip();
+  c.what += isBilinear ? ", bilinear" : ", nearest";
+  c.check({{image, true}}, [=](TensorBuilder &b, ValueRange x) {
+    auto mode = ResizeModeAttr::get(b.builder().getContext(), isBilinear ? ResizeMode::Bilinear : ResizeMode::Nearest);
+    return weigh(b, b.make<Op>(x[0], {b.ints("size", {other[2], other[3]}), b.builder().getNamedAttr("mode", mode),
+                                      b.flag("align_corners", alignCorners)}));
+  });
+}
+
 static void batchNorm(Case &c) {
   Shape shape = c.shape(c.integer(2, 4));
   Argument vector{{shape[1]}}, variance{{shape[1]}, false, 0.5, 2};
@@ -370,6 +382,8 @@ static const std::map<std::string, Run> &table() {
        }},
       {"avg_pool", avgPool},
       {"avg_pool_grad", avgPoolGrad},
+      {"resize", resize<ResizeOp>},
+      {"resize_grad", resize<ResizeGradOp>},
       {"batch_norm", batchNorm},
       {"softmax",
        [](Case &c) {

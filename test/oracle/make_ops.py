@@ -31,6 +31,20 @@ def pool(op, kernel, strides, padding, ceil, count_pad=False):
     return attributes, lambda x: F.avg_pool2d(x, kernel, strides, padding, ceil, count_pad)
 
 
+def conv_transpose(size, strides=(1, 1), padding=(0, 0), dilations=(1, 1), groups=1):
+    def function(x, w, b):
+        plain = [(x.shape[2 + i] - 1) * strides[i] - 2 * padding[i] + dilations[i] * (w.shape[2 + i] - 1) + 1 for i in (0, 1)]
+        more = [size[i] - plain[i] for i in (0, 1)]
+        return F.conv_transpose2d(x, w, b, strides, padding, more, groups, dilations)
+    return (f"size = {ints(size)}, strides = {ints(strides)}, padding = {ints([padding[0]] * 2 + [padding[1]] * 2)}, "
+            f"dilations = {ints(dilations)}, groups = {groups} : i64", function)
+
+
+def resize(size, mode, align=None):
+    return (f"size = {ints(size)}, mode = #cnn.resize_mode<{mode}>, align_corners = {str(bool(align)).lower()}",
+            lambda x: F.interpolate(x, size, mode=mode, align_corners=align))
+
+
 CASES = [
     ("conv2d", [(2, 3, 9, 8), (4, 3, 3, 3), (4,)], *conv()),
     ("conv2d", [(1, 4, 9, 11), (6, 2, 3, 2), (6,)], *conv((2, 3), (1, 2), (2, 1), 2)),
@@ -52,6 +66,15 @@ CASES = [
     ("clamp", [(50,)], "min = 0.0 : f64, max = 1.0 : f64", lambda x: torch.clamp(x, 0, 1)),
     ("pad", [(1, 2, 4, 5)], f"low = {ints((0, 0, 1, 3))}, high = {ints((0, 0, 2, 4))}, mode = #cnn.pad_mode<reflect>",
      lambda x: F.pad(x, (3, 4, 1, 2), mode="reflect")),
+    ("conv2d_transpose", [(2, 4, 5, 6), (4, 3, 3, 2), (6,)], *conv_transpose((9, 19), (2, 3), (1, 0), (1, 2), 2)),
+    ("conv2d_transpose", [(1, 3, 4, 4), (3, 5, 2, 2), (5,)], *conv_transpose((8, 8), (2, 2))),
+    ("elu", [(50,)], "alpha = 0.5 : f64", lambda x: F.elu(x, 0.5)),
+    ("softplus", [(50,)], "", F.softplus),
+    ("resize", [(1, 2, 3, 4)], *resize((6, 12), "nearest")),
+    ("resize", [(1, 2, 7, 5)], *resize((4, 11), "nearest")),
+    ("resize", [(2, 2, 3, 4)], *resize((6, 12), "bilinear", False)),
+    ("resize", [(1, 2, 9, 4)], *resize((5, 7), "bilinear", False)),
+    ("resize", [(1, 2, 5, 4)], *resize((9, 1), "bilinear", True)),
     ("reduce", [(3, 4, 5)], "kind = #cnn.reduce_kind<mean>, dims = " + ints((0, 2)), lambda x: x.mean((0, 2))),
 ]
 

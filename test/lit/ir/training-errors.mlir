@@ -341,3 +341,39 @@ func.func @f(%x: tensor<?x1x6x16777216xf32>, %m: tensor<?x2x3xf32>) {
   %0 = cnn.warp %x, %m {size = array<i64: 6, 6>} : tensor<?x1x6x16777216xf32>, tensor<?x2x3xf32> -> tensor<?x1x6x6xf32>
   return
 }
+
+// -----
+
+// resize_c1
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error@+1 {{'cnn.resize' op resize_c1: the input must be of floats and of rank 4, not 'tensor<?x4xf32>'}}
+  %0 = cnn.resize %x {size = array<i64: 4, 4>} : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// resize_c1
+func.func @f(%x: tensor<?x4x2x2xi64>) {
+  // expected-error@+1 {{'cnn.resize' op resize_c1: the input must be of floats and of rank 4, not 'tensor<?x4x2x2xi64>'}}
+  %0 = cnn.resize %x {size = array<i64: 4, 4>} : tensor<?x4x2x2xi64> -> tensor<?x4x4x4xi64>
+  return
+}
+
+// -----
+
+// resize_c2
+func.func @f(%x: tensor<?x4x2x2xf32>) {
+  // expected-error@+1 {{'cnn.resize_grad' op resize_c2: the size must be two positive numbers, and all extents below 2^30}}
+  %0 = cnn.resize_grad %x {size = array<i64: 1073741824, 1>} : tensor<?x4x2x2xf32> -> tensor<?x4x1073741824x1xf32>
+  return
+}
+
+// -----
+
+// resize_c3
+func.func @f(%x: tensor<?x4x2x2xf32>) {
+  // expected-error@+1 {{'cnn.resize' op resize_c3: the nearest pixels know no aligned corners}}
+  %0 = cnn.resize %x {size = array<i64: 4, 4>, align_corners = true} : tensor<?x4x2x2xf32> -> tensor<?x4x4x4xf32>
+  return
+}

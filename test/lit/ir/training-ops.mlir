@@ -30,6 +30,10 @@ func.func @f(%x: tensor<?x4x6x6xf32>, %y: tensor<?x4x3x3xf32>, %w: tensor<4x2x2x
   %warped = cnn.warp %x, %m {size = array<i64: 5, 7>} : tensor<?x4x6x6xf32>, tensor<?x2x3xf32> -> tensor<?x4x5x7xf32>
   // CHECK: cnn.warp %{{.*}}, %{{.*}} by %{{.*}} {border = #cnn.warp_border<reflect>, filter = #cnn.warp_filter<nearest>, size = array<i64: 3, 3>}
   %bent = cnn.warp %x, %m by %d {size = array<i64: 3, 3>, filter = #cnn.warp_filter<nearest>, border = #cnn.warp_border<reflect>} : tensor<?x4x6x6xf32>, tensor<?x2x3xf32>, tensor<?x2x3x3xf32> -> tensor<?x4x3x3xf32>
+  // CHECK: cnn.resize_grad {{.*}} {size = array<i64: 3, 6>}
+  %r0 = cnn.resize_grad %y {size = array<i64: 3, 6>} : tensor<?x4x3x3xf32> -> tensor<?x4x3x6xf32>
+  // CHECK: cnn.resize {{.*}} {align_corners = true, mode = #cnn.resize_mode<bilinear>, size = array<i64: 6, 6>}
+  %r1 = cnn.resize %r0 {size = array<i64: 6, 6>, mode = #cnn.resize_mode<bilinear>, align_corners = true} : tensor<?x4x3x6xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.avg_pool_grad
   %11 = cnn.avg_pool_grad %y {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, size = array<i64: 6, 6>} : tensor<?x4x3x3xf32> -> tensor<?x4x6x6xf32>
   // CHECK: cnn.random_normal %{{.*}}, %{{.*}} like %{{.*}} {deviation = 2.000000e+00 : f64, path = "z", shape = array<i64: -1, 5>}

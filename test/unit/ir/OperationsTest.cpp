@@ -109,6 +109,23 @@ TEST(Shape, TheBatchIsFilledInWhereNoOperandTellsIt) {
   expectNear(results[0], Tensor({3, 2}, {11, 22, 13, 24, 15, 26}), 0);
 }
 
+TEST(Resizing, BetweenPixels) {
+  Tensor x({1, 1, 1, 3}, {0, 4, 8});
+  auto to = [](int64_t width, const std::string &mode) {
+    return "size = array<i64: 1, " + std::to_string(width) + ">, mode = #cnn.resize_mode<" + mode + ">";
+  };
+  expectNear(apply("resize", to(6, "nearest"), {x}, {1, 1, 1, 6}), Tensor({1, 1, 1, 6}, {0, 0, 4, 4, 8, 8}), 0);
+  expectNear(apply("resize", to(2, "nearest"), {x}, {1, 1, 1, 2}), Tensor({1, 1, 1, 2}, {0, 4}), 0);
+  // The first and the last half pixel lie beyond the centres.
+  expectNear(apply("resize", to(6, "bilinear"), {x}, {1, 1, 1, 6}), Tensor({1, 1, 1, 6}, {0, 1, 3, 5, 7, 8}), 0);
+  expectNear(apply("resize", to(5, "bilinear") + ", align_corners = true", {x}, {1, 1, 1, 5}),
+             Tensor({1, 1, 1, 5}, {0, 2, 4, 6, 8}), 0);
+  Tensor g({1, 1, 1, 6}, {1, 1, 1, 1, 1, 1});
+  expectNear(apply("resize_grad", to(3, "nearest"), {g}, {1, 1, 1, 3}), Tensor({1, 1, 1, 3}, {2, 2, 2}), 0);
+  expectNear(apply("resize_grad", to(3, "bilinear"), {Tensor({1, 1, 1, 6}, {0, 4, 0, 0, 0, 0})}, {1, 1, 1, 3}),
+             Tensor({1, 1, 1, 3}, {3, 1, 0}), 0);
+}
+
 TEST(Pooling, OfTheCourse) {
   Tensor x({1, 1, 4, 4}, {1, 2, 6, 3, 3, 5, 2, 1, 1, 2, 2, 1, 7, 3, 4, 8});
   std::string two = "kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>";

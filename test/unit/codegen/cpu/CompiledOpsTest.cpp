@@ -265,6 +265,23 @@ TEST_P(CompiledOps, Pools) {
   check(n.text(), "vector");
 }
 
+TEST_P(CompiledOps, Resizes) {
+  Network n(GetParam());
+  for (int layer = 0; layer < 4; ++layer) {
+    Value x = n.make<ReluOp>(n.input({n.pick(1, 40), n.pick(1, 12), n.pick(1, 12)}), StringAttr());
+    // In blocks of channels, or as the input comes.
+    if (layer > 1)
+      x = n.make<MaxPoolOp>(x, ArrayRef<int64_t>{1, 1}, ArrayRef<int64_t>{1, 1}, ArrayRef<int64_t>{0, 0, 0, 0}, false,
+                            false, StringAttr());
+    ResizeMode mode = layer % 2 ? ResizeMode::Bilinear : ResizeMode::Nearest;
+    Value y = n.make<ResizeOp>(x, ArrayRef<int64_t>{n.pick(1, 24), n.pick(1, 24)}, mode,
+                               mode == ResizeMode::Bilinear && n.flip(), StringAttr());
+    n.output(activation(n, y));
+  }
+  SCOPED_TRACE("seed " + std::to_string(GetParam()));
+  check(n.text(), "vector");
+}
+
 TEST_P(CompiledOps, Elementwise) {
   Network n(GetParam());
   int64_t channels = n.pick(1, 40);
