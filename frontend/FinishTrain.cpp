@@ -201,7 +201,9 @@ void TrainElaborator::describeNetworks() {
 void TrainElaborator::describeInitial() {
   for (const Initialization &init : initializations) {
     Position position = init.range.position();
-    InitialWeights described{init.network->name.text.str(), init.file, init.file,
+    InitialWeights described{init.network->name.text.str(),
+                             init.file,
+                             init.file,
                              init.range.file->path().str() + ":" + std::to_string(position.line) + ":" +
                                  std::to_string(position.column),
                              {}};

@@ -72,8 +72,7 @@ bool Parser::expect(TokenKind kind, llvm::StringRef context) {
 }
 
 bool Parser::close(TokenKind kind, SourceRange opened, llvm::StringRef context) {
-  if (is(kind) || is(TokenKind::Error) || at == 0 ||
-      here().position().line == rangeOf(tokens[at - 1]).position().line)
+  if (is(kind) || is(TokenKind::Error) || at == 0 || here().position().line == rangeOf(tokens[at - 1]).position().line)
     return expect(kind, context);
   error(rangeOf(tokens[at - 1]), "expected " + describe(kind) + " " + context.str() + " before the line ends",
         {{opened, "it would close this"}});

@@ -51,14 +51,14 @@ std::string decade(double exponent) {
 
 std::string grid(const Axis &x, const Axis &y) {
   std::string text;
-  for (double exponent = x.low; exponent <= x.high; ++exponent) {
+  for (int exponent = static_cast<int>(x.low); exponent <= static_cast<int>(x.high); ++exponent) {
     const double at = x.at(std::pow(10, exponent));
     text += fmt::format("<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" stroke=\"#e3e7ee\"/>\n", at,
                         kTop, kHeight - kBottom);
     text += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", at,
                         kHeight - kBottom + 18, decade(exponent));
   }
-  for (double exponent = y.low; exponent <= y.high; ++exponent) {
+  for (int exponent = static_cast<int>(y.low); exponent <= static_cast<int>(y.high); ++exponent) {
     const double at = y.at(std::pow(10, exponent));
     text += fmt::format("<line x1=\"{1:.1f}\" y1=\"{0:.1f}\" x2=\"{2:.1f}\" y2=\"{0:.1f}\" stroke=\"#e3e7ee\"/>\n", at,
                         kLeft, kWidth - kRight);

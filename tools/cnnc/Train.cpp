@@ -113,8 +113,8 @@ void printPlan(const TrainOptions &options, const TrainingProgram &program, cons
          << (options.run.threads == 1 ? " thread" : " threads") << "\n";
   stream << "data:       " << withSeparators(data.train.size()) << " samples (" << data.train.format() << ")";
   if (data.validation)
-    stream << ", " << withSeparators(data.validation->size())
-           << (data.validatesOnTest ? " of the test part" : "") << " to validate";
+    stream << ", " << withSeparators(data.validation->size()) << (data.validatesOnTest ? " of the test part" : "")
+           << " to validate";
   if (!data.train.classNames().empty())
     stream << ", " << data.train.classNames().size() << " classes";
   stream << "\nparameters: " << withSeparators(used);

@@ -43,7 +43,7 @@ TEST(Elaborate, RebindingReachesOutOfLoopsAndBranches) {
 
 TEST(Elaborate, BindingsOfALoopStayInside) {
   Loaded net(onPicture("for i in 0..3 { inner = i }\nx -> conv(inner, kernel = 1)"));
-  EXPECT_EQ(net.firstError(), "there is no 'inner' here");
+  EXPECT_EQ(net.firstError(), "there is no 'inner' here: it ended with the loop");
 }
 
 TEST(Elaborate, PatternsUnpack) {

@@ -44,7 +44,7 @@ TEST(Torch, AgreesWithTheReference) {
     ASSERT_EQ(each.getArray("values")->size(), size_t(expected.elements())) << name;
     for (auto [value, to] : llvm::zip(*each.getArray("values"), expected.values))
       to = *value.getAsNumber();
-    bool hasBias = op == "conv2d" || op == "dense";
+    bool hasBias = op == "conv2d" || op == "conv2d_transpose" || op == "dense";
     expectNear(apply(op, each.getString("attributes")->str(), operands, expected.shape, hasBias ? "bias" : ""),
                expected, 1e-10, name);
   }
