@@ -26,7 +26,8 @@ def Simplify : Cnn_Pass<"cnn-simplify"> {
     - `max` and `min` with a constant to `clamp` and `relu`, and chains of these to one;
     - multiplication and division by 1, subtraction of 0, also where the constant is broadcast;
     - pooling of 1x1 windows with stride 1 to nothing, the mean over rows and columns to `avg_pool`;
-    - `add` of one value a channel after a `conv2d` or `dense` without bias to the bias.
+    - `add` of one value a channel after a `conv2d` or `dense` without bias to the bias;
+    - `batch_size` to that of an input.
 
     All keep every value but for the sign of zero; none reassociates arithmetic. Adding +0 stays, as it turns -0 to +0.
   }];
@@ -39,6 +40,16 @@ def Differentiate : Cnn_Pass<"cnn-differentiate"> {
     the optimizer's step, all ordinary operations. The optimizer's variables are declared (`cnn.slot`, and `cnn.counter` for the
     number of the step) and become arguments and results of the function with `cnn.state`, so that the function is the step
     (state, inputs) -> (state', losses). An operation on the way to the loss that has no gradient is an error.
+  }];
+}
+
+def FactorSums : Cnn_Pass<"cnn-factor-sums"> {
+  let summary = "Takes sums over a batch apart where that saves a pass over memory";
+  let description = [{
+    The argument of a `reduce` of kind sum over the batch (and more) is a sum of terms, each a tensor times values that are
+    constant along what is summed: these values go after the sum, and x - mean(x) over the same dimensions sums to 0. The sum is
+    rewritten where one term is left at most, and a term vanished or its tensor is summed anyway. So the gradient of a batch
+    normalization takes two sums over the batch instead of three.
   }];
 }
 
@@ -108,6 +119,15 @@ def Schedule : Cnn_Pass<"cnn-schedule"> {
     Option<"target", "target", "std::string", "\"cpu\"", "The target that schedules">,
     ListOption<"isas", "isa", "std::string", "Instruction sets or architectures; all of the target's when empty">,
     Option<"exact", "exact", "bool", "false", "Only algorithms that add the products as the formula does">];
+}
+
+def OrderGroups : Cnn_Pass<"cnn-order-groups"> {
+  let summary = "Lets groups that compute image by image follow one another";
+  let description = [{
+    A group whose results are one for all images (packed weights, say) moves up over all groups that go by images and stand right
+    before it, unless it reads a result of theirs. A group that goes by images and is no product of matrices or convolution moves
+    up over those that don't, likewise. Groups whose results are returned stay.
+  }];
 }
 
 def PlanMemory : Cnn_Pass<"cnn-plan-memory"> {

@@ -28,25 +28,43 @@ bool isCheap(Operation *op) {
   return isa<AddOp, SubOp, MulOp, NegOp, AbsOp, MaxOp, MinOp, ReluOp, StepOp, ClampOp, ConvertOp>(op);
 }
 
-/// What a result of an element-wise group is computed from.
+/// What a result of a group is computed from by element-wise operations.
 struct Chain {
   llvm::SetVector<Operation *> operations; ///< In the order of the group, copied ones included.
-  llvm::SetVector<Value> reads;            ///< The group's operands.
+  llvm::SetVector<Value> reads;            ///< The group's operands, and other results of it.
   size_t cost = 0;
   int64_t tensors = 0; ///< Operands of the full shape.
   bool isCheap = true;
 };
 
+/// What depends on the group's anchor.
+llvm::DenseSet<Value> afterAnchor(GroupOp group) {
+  llvm::DenseSet<Value> values;
+  Operation *anchor = group.getAnchor();
+  for (Operation &op : group.getBlock().without_terminator())
+    if (&op == anchor || llvm::any_of(op.getOperands(), [&](Value operand) { return values.contains(operand); }))
+      values.insert(op.result_begin(), op.result_end());
+  return values;
+}
+
 Chain chainOf(GroupOp group, unsigned result) {
   Chain chain;
   llvm::SetVector<Value> needed;
-  needed.insert(group.getYield().getValues()[result]);
+  ValueRange yielded = group.getYield().getValues();
+  // What a convolution gives is not computed twice: a chain begins at another result.
+  llvm::DenseSet<Value> anchored = afterAnchor(group);
+  auto isResult = [&](Value value) { return anchored.contains(value) && llvm::is_contained(yielded, value); };
+  needed.insert(yielded[result]);
   for (size_t next = 0; next < needed.size(); ++next)
-    if (Operation *op = needed[next].getDefiningOp())
-      needed.insert(op->operand_begin(), op->operand_end());
+    if (Operation *op = needed[next].getDefiningOp()) {
+      chain.isCheap &= op != group.getAnchor();
+      if (next == 0 || !isResult(needed[next]))
+        needed.insert(op->operand_begin(), op->operand_end());
+    }
   ArrayRef<int64_t> full = typeOf(group.getResult(result)).getShape();
   for (Operation &op : group.getBlock().without_terminator()) {
-    if (!needed.contains(op.getResult(0)))
+    Value value = op.getResult(0);
+    if (!needed.contains(value) || (value != needed[0] && isResult(value)))
       continue;
     chain.operations.insert(&op);
     if (!isElementwise(&op))
@@ -54,12 +72,15 @@ Chain chainOf(GroupOp group, unsigned result) {
     ++chain.cost;
     chain.isCheap &= isCheap(&op);
   }
-  for (Value value : needed)
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      Value read = group.getInputs()[argument.getArgNumber()];
-      if (chain.reads.insert(read) && typeOf(read).getShape() == full)
-        ++chain.tensors;
-    }
+  for (Value value : needed) {
+    Value read;
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      read = group.getInputs()[argument.getArgNumber()];
+    else if (value != needed[0] && isResult(value))
+      read = group.getResult(std::distance(yielded.begin(), llvm::find(yielded, value)));
+    if (read && chain.reads.insert(read) && typeOf(read).getShape() == full)
+      ++chain.tensors;
+  }
   return chain;
 }
 
@@ -79,17 +100,21 @@ bool pays(Value value, const Chain &chain) {
 /// Makes `user` compute `value` itself.
 void inlineChain(GroupOp producer, unsigned result, const Chain &chain, GroupOp user) {
   IRMapping inside;
-  for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs())) {
-    if (!chain.reads.contains(input))
-      continue;
-    auto known = llvm::find(user.getInputs(), input);
-    if (known != user.getInputs().end()) {
-      inside.map(argument, user.getBlock().getArgument(std::distance(user.getInputs().begin(), known)));
-      continue;
+  auto read = [&](Value known, Value outside) {
+    if (!chain.reads.contains(outside))
+      return;
+    auto operand = llvm::find(user.getInputs(), outside);
+    if (operand != user.getInputs().end()) {
+      inside.map(known, user.getBlock().getArgument(std::distance(user.getInputs().begin(), operand)));
+      return;
     }
-    user->insertOperands(user->getNumOperands(), input);
-    inside.map(argument, user.getBlock().addArgument(input.getType(), input.getLoc()));
-  }
+    user->insertOperands(user->getNumOperands(), outside);
+    inside.map(known, user.getBlock().addArgument(outside.getType(), outside.getLoc()));
+  };
+  for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs()))
+    read(argument, input);
+  for (auto [known, outside] : llvm::zip(producer.getYield().getValues(), producer.getResults()))
+    read(known, outside);
   OpBuilder builder = OpBuilder::atBlockBegin(&user.getBlock());
   for (Operation *op : chain.operations)
     builder.clone(*op, inside);
@@ -137,20 +162,31 @@ void prune(GroupOp group) {
 
 } // namespace
 
-void rematerialize(Block &body) {
-  for (Operation &op : llvm::make_early_inc_range(body)) {
-    auto group = dyn_cast<GroupOp>(op);
-    if (!group || group.getAnchor() || !isPerImage(group.getResult(0)) || typeOf(group.getResult(0)).getRank() < 2)
+/// Whether any result is computed by others now.
+static bool rematerialize(GroupOp group) {
+  bool changed = false;
+  for (unsigned result = 0; result < group->getNumResults(); ++result) {
+    Chain chain = chainOf(group, result);
+    if (!pays(group.getResult(result), chain))
       continue;
-    for (unsigned result = 0; result < group->getNumResults(); ++result) {
-      Chain chain = chainOf(group, result);
-      if (!pays(group.getResult(result), chain))
-        continue;
-      for (Operation *user :
-           llvm::SetVector<Operation *>(group.getResult(result).user_begin(), group.getResult(result).user_end()))
-        inlineChain(group, result, chain, cast<GroupOp>(user));
-    }
-    prune(group);
+    for (Operation *user :
+         llvm::SetVector<Operation *>(group.getResult(result).user_begin(), group.getResult(result).user_end()))
+      inlineChain(group, result, chain, cast<GroupOp>(user));
+    changed = true;
+  }
+  prune(group);
+  return changed;
+}
+
+void rematerialize(Block &body) {
+  // What a group computes by itself now another may have kept in memory for it alone.
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (Operation &op : llvm::make_early_inc_range(body))
+      if (auto group = dyn_cast<GroupOp>(op);
+          group && isPerImage(group.getResult(0)) && typeOf(group.getResult(0)).getRank() > 1)
+        changed |= rematerialize(group);
   }
   mergeReductionGroups(body);
 }

@@ -327,6 +327,29 @@ template <typename Op> struct DropNeutral : OpRewritePattern<Op> {
   }
 };
 
+//===-- Batch ---------------------------------------------------------------------------------------------------===//
+
+/// The size of the batch is asked of an input, which exists in any case and is the same for all who ask.
+struct BatchSizeOfInput : OpRewritePattern<BatchSizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(BatchSizeOp op, PatternRewriter &rewriter) const override {
+    auto function = op->getParentOfType<func::FuncOp>();
+    if (!function || !typeOf(op.getInput()).isDynamicDim(0))
+      return failure();
+    for (BlockArgument argument : function.getArguments()) {
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      if (argument == op.getInput())
+        return failure();
+      if (type && type.getRank() > 0 && type.isDynamicDim(0) &&
+          type.getElementType() == op.getType().getElementType()) {
+        rewriter.modifyOpInPlace(op, [&] { op.getInputMutable().assign(argument); });
+        return success();
+      }
+    }
+    return failure();
+  }
+};
+
 //===-- Bias -----------------------------------------------------------------------------------------------------===//
 
 /// The vector that `value` repeats along every dimension but 1, and that is known where `op` stands.
@@ -365,7 +388,8 @@ struct Simplify : impl::SimplifyBase<Simplify> {
     patterns.add<ReshapeOfReshape, TransposeOfTranspose, SliceOfSlice, BroadcastOfBroadcast, FlattenConcat, PadIntoConv,
                  PadIntoAvgPool, DropUnitPool<MaxPoolOp>, DropUnitPool<AvgPoolOp>, MeanToAvgPool, BoundToClamp<MaxOp>,
                  BoundToClamp<MinOp>, MergeClamps<ReluOp>, MergeClamps<ClampOp>, NegOfNeg, DropNeutral<MulOp>,
-                 DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, AddToBias>(&getContext());
+                 DropNeutral<DivOp>, DropNeutral<SubOp>, DropNeutral<AddOp>, BatchSizeOfInput, AddToBias>(
+        &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>())

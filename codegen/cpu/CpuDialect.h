@@ -32,6 +32,7 @@ enum class KernelKind {
   Warp,
   Elementwise,
   Copy,
+  Move,
   Pack,
   WeightPack,
   Generic

@@ -82,8 +82,9 @@ public:
     });
     // A group that only moves memory still costs something.
     const GroupInfo &group = program.groups[step.group];
-    return structure(
-        {array(operands), number(operands.size()), number(std::max(group.flopsPerImage, group.bytesPerImage / 4))});
+    return structure({array(operands), number(operands.size()),
+                      number(std::max(group.flopsPerImage, group.bytesPerImage / 4)), number(step.chain),
+                      number(step.chainImages)});
   }
 
   Constant *variant(const Program &program, size_t index) {

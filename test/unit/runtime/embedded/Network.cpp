@@ -99,7 +99,9 @@ static const cnn_operand addOperands[] = {{CNN_SEGMENT_WORKSPACE, 64, 32, 512},
                                           {CNN_SEGMENT_FIXED, 64, 0, 0},
                                           {CNN_SEGMENT_OUTPUT, 0, 0, 4},
                                           {CNN_SEGMENT_OUTPUT, 1, 0, 4}};
-static const cnn_step steps[] = {{tableOperands, 2, 1}, {scaleOperands, 3, 1 << 20}, {addOperands, 4, 1 << 20}};
+// The last two go by images: with enough of them they are run together.
+static const cnn_step steps[] = {
+    {tableOperands, 2, 1, 1, 0}, {scaleOperands, 3, 1 << 20, 2, 3}, {addOperands, 4, 1 << 20, 1, 0}};
 static const cnn_launch launches[] = {
     {prepareTable, 0, kPlanes, 1}, {scale, kPlanes, 0, 2}, {addAndSum, kPlanes, 0, 1}};
 static const cnn_variant variants[] = {{"future", 9, launches}, {"base", 1, launches}};
