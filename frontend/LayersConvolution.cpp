@@ -35,6 +35,40 @@ struct Geometry {
   int64_t groups;
 };
 
+/// What the call says; a kernel of 0x0 where it says none.
+Geometry geometryOf(LayerCall &call) {
+  return {call.spatial("kernel", {0, 0}, 1), call.spatial("stride", {1, 1}, 1), call.spatial("dilation", {1, 1}, 1),
+          call.integer("groups", 1, 1)};
+}
+
+/// Without weights the call must say what they are; false after an error. `example` is such a call.
+bool checkSaysSizes(LayerCall &call, const std::string &example) {
+  if (!call.has("channels"))
+    call.error("needs the number of output channels, as in " + example + ", or 'weights'");
+  else if (!call.has("kernel"))
+    call.error("needs the size of its kernel, as in " + example);
+  return !call.failed;
+}
+
+/// The kernel is that of the weights, of rank 4; false after an error where the call says another one.
+bool takeKernel(LayerCall &call, Geometry &g, mlir::RankedTensorType weights) {
+  if (call.has("kernel") && (g.kernel[0] != weights.getDimSize(2) || g.kernel[1] != weights.getDimSize(3)))
+    call.error(call.rangeOf("kernel"), "'kernel' is " + timesText(g.kernel) + ", the weights are " +
+                                           call.elaborator.shapeText(weights.getShape()));
+  g.kernel = {weights.getDimSize(2), weights.getDimSize(3)};
+  return !call.failed;
+}
+
+/// Groups divide both numbers of channels; false after an error.
+bool checkGroups(LayerCall &call, const Geometry &g, int64_t inputs, int64_t outputs, const std::vector<Note> &notes) {
+  if (inputs % g.groups || outputs % g.groups)
+    call.error(call.rangeOf("groups"),
+               "'groups' is " + std::to_string(g.groups) + ", which does not divide both " + std::to_string(inputs) +
+                   " input and " + std::to_string(outputs) + " output channels",
+               notes);
+  return !call.failed;
+}
+
 /// The result's shape, checked; empty after an error.
 llvm::SmallVector<int64_t> convolved(LayerCall &call, mlir::Value x, int64_t channels, const Geometry &g,
                                      const std::array<int64_t, 4> &padding) {
@@ -74,12 +108,8 @@ mlir::Value convolve(LayerCall &call, mlir::Value x, mlir::Value weight, mlir::V
 }
 
 Value conv(LayerCall &call) {
-  Geometry g;
   int64_t channels = call.integer("channels", 0, 1);
-  g.kernel = call.spatial("kernel", {0, 0}, 1);
-  g.stride = call.spatial("stride", {1, 1}, 1);
-  g.dilation = call.spatial("dilation", {1, 1}, 1);
-  g.groups = call.integer("groups", 1, 1);
+  Geometry g = geometryOf(call);
   Padding pad = call.padding("pad");
   std::string mode = call.word("border", {"zero", "reflect"}, "zero");
   InitAttr init = call.init("init", Initializer::He);
@@ -93,26 +123,19 @@ Value conv(LayerCall &call) {
     std::string shape = call.elaborator.shapeText(type.getShape());
     if (type.getRank() != 4 || !type.hasStaticShape())
       return call.error(call.rangeOf("weights"), "'weights' is " + shape + ", expected [O, I/groups, kh, kw]");
-    if (call.has("kernel") && (g.kernel[0] != type.getDimSize(2) || g.kernel[1] != type.getDimSize(3)))
-      return call.error(call.rangeOf("kernel"), "'kernel' is " + timesText(g.kernel) + ", the weights are " + shape);
+    if (!takeKernel(call, g, type))
+      return {};
     if (call.has("channels") && channels != type.getDimSize(0))
       return call.error(call.rangeOf("channels"),
                         "'channels' is " + std::to_string(channels) + ", the weights are " + shape);
     channels = type.getDimSize(0);
-    g.kernel = {type.getDimSize(2), type.getDimSize(3)};
-  } else {
-    if (!call.has("channels"))
-      return call.error("needs the number of output channels, as in conv(64, kernel = 3), or 'weights'");
-    if (!call.has("kernel"))
-      return call.error("needs the size of its kernel, as in conv(64, kernel = 3)");
+  } else if (!checkSaysSizes(call, "conv(64, kernel = 3)")) {
+    return {};
   }
   std::vector<Note> notes;
   Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.typeText(x.getType()));
-  if (inputChannels % g.groups || channels % g.groups)
-    return call.error(call.rangeOf("groups"),
-                      "'groups' is " + std::to_string(g.groups) + ", which does not divide both " +
-                          std::to_string(inputChannels) + " input and " + std::to_string(channels) + " output channels",
-                      std::move(notes));
+  if (!checkGroups(call, g, inputChannels, channels, notes))
+    return {};
   int64_t groupChannels = inputChannels / g.groups;
   if (weight && call.typeOf(weight).getDimSize(1) != groupChannels)
     return call.error(call.rangeOf("weights"),
@@ -134,12 +157,8 @@ Value conv(LayerCall &call) {
 /// The transpose of `conv`: what it makes of an image, a convolution of the same parameters makes an image of the
 /// input's size of. Weights are [I, O/groups, kh, kw], as PyTorch's.
 Value convTranspose(LayerCall &call) {
-  Geometry g;
   int64_t channels = call.integer("channels", 0, 1);
-  g.kernel = call.spatial("kernel", {0, 0}, 1);
-  g.stride = call.spatial("stride", {1, 1}, 1);
-  g.dilation = call.spatial("dilation", {1, 1}, 1);
-  g.groups = call.integer("groups", 1, 1);
+  Geometry g = geometryOf(call);
   auto more = call.spatial("output_padding", {0, 0}, 0);
   Padding pad = call.padding("pad");
   InitAttr init = call.init("init", Initializer::He);
@@ -159,25 +178,18 @@ Value convTranspose(LayerCall &call) {
       return call.error(call.rangeOf("weights"),
                         "'weights' is " + shape + ", expected [" + std::to_string(image[1]) + ", O/groups, kh, kw]",
                         std::move(notes));
-    if (call.has("kernel") && (g.kernel[0] != type.getDimSize(2) || g.kernel[1] != type.getDimSize(3)))
-      return call.error(call.rangeOf("kernel"), "'kernel' is " + timesText(g.kernel) + ", the weights are " + shape);
+    if (!takeKernel(call, g, type))
+      return {};
     if (call.has("channels") && channels != type.getDimSize(1) * g.groups)
       return call.error(call.rangeOf("channels"), "'channels' is " + std::to_string(channels) + ", the weights are " +
                                                       shape + " for each of " + std::to_string(g.groups) +
                                                       (g.groups == 1 ? " group" : " groups"));
     channels = type.getDimSize(1) * g.groups;
-    g.kernel = {type.getDimSize(2), type.getDimSize(3)};
-  } else {
-    if (!call.has("channels"))
-      return call.error("needs the number of output channels, as in conv_transpose(64, kernel = 2), or 'weights'");
-    if (!call.has("kernel"))
-      return call.error("needs the size of its kernel, as in conv_transpose(64, kernel = 2)");
+  } else if (!checkSaysSizes(call, "conv_transpose(64, kernel = 2)")) {
+    return {};
   }
-  if (image[1] % g.groups || channels % g.groups)
-    return call.error(call.rangeOf("groups"),
-                      "'groups' is " + std::to_string(g.groups) + ", which does not divide both " +
-                          std::to_string(image[1]) + " input and " + std::to_string(channels) + " output channels",
-                      std::move(notes));
+  if (!checkGroups(call, g, image[1], channels, notes))
+    return {};
   llvm::SmallVector<int64_t> shape = {image[0], channels};
   for (unsigned axis = 0; axis < 2; ++axis) {
     if (more[axis] >= g.stride[axis])
