@@ -40,14 +40,10 @@ Result<Tensor> readPicture(const std::string &file, const Port &port, host::DTyp
   auto image = host::readImage(file);
   if (!image)
     return image.error();
-  std::vector<host::PreprocessStep> steps;
-  if (port.preprocess) {
-    auto decoded = decodePreprocess(port.preprocess);
-    if (!decoded)
-      return decoded.error();
-    steps = std::move(*decoded);
-  }
-  auto tensor = host::preprocess(*image, steps);
+  auto steps = decodePreprocess(port.preprocess);
+  if (!steps)
+    return steps.error();
+  auto tensor = host::preprocess(*image, *steps);
   if (!tensor)
     return makeError("{}: {}", file, tensor.error().message);
   ArrayRef<int64_t> shape = port.type.getShape();

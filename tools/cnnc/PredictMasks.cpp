@@ -121,13 +121,9 @@ host::Result<MaskResult> predictMasks(const host::Dataset &data, Target &target,
     return host::makeError("input '{}' is {}; masks are made of images, f32[N, C, H, W]", input.name,
                            typeText(input.type));
   int64_t classes = std::max<int64_t>(out[1], 2);
-  std::vector<host::PreprocessStep> steps;
-  if (input.preprocess) {
-    auto decoded = decodePreprocess(input.preprocess);
-    if (!decoded)
-      return decoded.error();
-    steps = std::move(*decoded);
-  }
+  auto steps = decodePreprocess(input.preprocess);
+  if (!steps)
+    return steps.error();
   const std::vector<std::string> names = {"miou", "count_error"};
   auto metrics = host::makeMetrics(names, {.classes = classes});
   if (!metrics)
@@ -148,7 +144,7 @@ host::Result<MaskResult> predictMasks(const host::Dataset &data, Target &target,
     }
     if (!picture)
       return picture.error();
-    auto image = prepare(*picture, steps, input, options.rawPixels);
+    auto image = prepare(*picture, *steps, input, options.rawPixels);
     if (!image)
       return host::makeError("{}: {}", name, image.error().message);
     std::array<int64_t, 2> size = {image->shape[1], image->shape[2]};

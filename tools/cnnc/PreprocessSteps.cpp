@@ -111,6 +111,8 @@ host::PreprocessStep decodeStep(StringRef op, StepReader &reader) {
 
 host::Result<std::vector<host::PreprocessStep>> decodePreprocess(ArrayAttr steps) {
   std::vector<host::PreprocessStep> decoded;
+  if (!steps)
+    return decoded;
   for (Attribute attribute : steps) {
     auto dictionary = dyn_cast<DictionaryAttr>(attribute);
     if (!dictionary)

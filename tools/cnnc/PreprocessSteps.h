@@ -9,6 +9,7 @@
 
 namespace cnn {
 
+/// None for the null attribute, which an input without such a block has.
 host::Result<std::vector<host::PreprocessStep>> decodePreprocess(mlir::ArrayAttr steps);
 
 } // namespace cnn

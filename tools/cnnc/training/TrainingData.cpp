@@ -24,12 +24,10 @@ host::Result<std::vector<host::Field>> fieldsOf(ArrayRef<TrainingInput> inputs) 
     field.dtype = *dtype;
     field.shape = input.type.getShape().drop_front().vec();
     field.classes = input.classes;
-    if (input.preprocess) {
-      auto steps = decodePreprocess(input.preprocess);
-      if (!steps)
-        return steps.error();
-      field.preprocess = std::move(*steps);
-    }
+    auto steps = decodePreprocess(input.preprocess);
+    if (!steps)
+      return steps.error();
+    field.preprocess = std::move(*steps);
     fields.push_back(std::move(field));
   }
   return fields;
