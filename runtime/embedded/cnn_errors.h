@@ -20,6 +20,16 @@
   X(ERROR_WEIGHTS_HASH, 12, "the weights are not those that the library was built with: their hash differs")           \
   X(ERROR_BATCH, 13, "the batch is not between 1 and the session's maximum, or not the one that the network takes")    \
   X(ERROR_THREADS, 14, "the number of threads is not between 1 and 256")                                               \
-  X(ERROR_THREAD_START, 15, "the operating system refused to start a thread")
+  X(ERROR_THREAD_START, 15, "the operating system refused to start a thread")                                          \
+  X(ERROR_DRIVER_MISSING, 16, "there is no CUDA driver, libcuda.so.1, that can be loaded")                             \
+  X(ERROR_DRIVER_VERSION, 17, "the CUDA driver is older than the library's code")                                      \
+  X(ERROR_DEVICE_MISSING, 18, "there is no CUDA device, or none of the number that was asked for")                     \
+  X(ERROR_DEVICE_ARCHITECTURE, 19, "the library has no code for the architecture of the CUDA device")                  \
+  X(ERROR_DEVICE_CODE, 20, "the CUDA driver refuses the library's code")                                               \
+  X(ERROR_DEVICE_RESOURCES, 21, "a kernel needs more threads, registers or shared memory than the CUDA device has")    \
+  X(ERROR_DEVICE_MEMORY, 22, "the CUDA device does not have as much free memory as the model or session needs")        \
+  X(ERROR_DEVICE_TENSOR, 23, "a tensor in device memory lies on another device, or has gaps within an image")          \
+  X(ERROR_DEVICE_LOST, 24, "the CUDA device failed; what the library made on it cannot be used any more")              \
+  X(ERROR_DEVICE, 25, "the CUDA driver reported an error that the library does not expect")
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef CNN_RUNTIME_H
 #define CNN_RUNTIME_H
 
-#include "runtime/embedded/cnn_api.h"
+#include "runtime/embedded/cnn_shared.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,9 +10,7 @@
 struct cnn_model {
   uint64_t magic;
   const cnn_variant *variant;
-  const char *weights;
-  void *mapping;
-  size_t mapping_bytes;
+  cnn_weights weights;
 };
 
 /* The pool that comes with the library (threads.c). */
@@ -70,18 +68,8 @@ int64_t cnn_now(void);
 
 /* Of one worker, so that no two workers' scratch share a cache line or its neighbour. */
 int64_t cnn_scratch_stride(void);
-/* Bytes of a tensor's staging area. */
-int64_t cnn_staging_bytes(const cnn_tensor_info *tensor, int64_t max_batch);
 
 /* The x86-64 level (1 to 4) that the CPU and the operating system support. */
 int cnn_cpu_level(void);
-
-#define CNN_MODEL_MAGIC UINT64_C(0x6c65646f6d6e6e63)   /* "cnnmodel" */
-#define CNN_SESSION_MAGIC UINT64_C(0x73657373736e6e63) /* "cnnssess" */
-
-static inline int cnn_aligned(const void *address, uintptr_t alignment) {
-  return ((uintptr_t)address & (alignment - 1)) == 0;
-}
-static inline int64_t cnn_round(int64_t bytes) { return (bytes + CNN_ALIGNMENT - 1) & -(int64_t)CNN_ALIGNMENT; }
 
 #endif

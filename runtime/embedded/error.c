@@ -1,5 +1,5 @@
 /* What each error code means, in a sentence for a log. */
-#include "runtime/embedded/cnn_runtime.h"
+#include "runtime/embedded/cnn_shared.h"
 
 const char *cnn_api_error(int code) {
 #define CNN_ERROR_CASE(name, code, text)                                                                               \

@@ -2,71 +2,12 @@
  * allocated, and nothing outside the session is written. */
 #include "runtime/embedded/cnn_runtime.h"
 
-#include <string.h>
-
 enum {
   kPartsPerWorker = 16, /* so that a thread that is held up leaves its share to the others */
   kOperationsWorthSplitting = 1 << 15
 };
 
-/* Copies elements between two strided tensors of one shape; strides in bytes, dimension 0 outermost. */
-static void copy_strided(char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
-                         const int64_t *shape, int64_t rank, int64_t element_bytes) {
-  if (rank == 0) {
-    memcpy(to, from, (size_t)element_bytes);
-    return;
-  }
-  if (rank == 1 && element_bytes == 4) {
-    for (int64_t i = 0; i < shape[0]; ++i)
-      __builtin_memcpy(to + i * to_strides[0], from + i * from_strides[0], 4);
-    return;
-  }
-  for (int64_t i = 0; i < shape[0]; ++i)
-    copy_strided(to + i * to_strides[0], to_strides + 1, from + i * from_strides[0], from_strides + 1, shape + 1,
-                 rank - 1, element_bytes);
-}
-
-/* A tensor of the caller's with strides in bytes, for images that follow each other; `strides` belong to one image. */
-typedef struct view {
-  char *data;
-  int64_t image_stride;
-  int64_t strides[CNN_MAX_RANK], dense[CNN_MAX_RANK];
-  int contiguous; /* within an image */
-} view;
-
-static int make_view(view *result, const cnn_tensor_info *info, const cnn_tensor *tensor) {
-  if (!tensor->data)
-    return CNN_ERROR_NULL;
-  if (!cnn_aligned(tensor->data, (uintptr_t)info->element_bytes))
-    return CNN_ERROR_ALIGNMENT;
-  result->data = tensor->data;
-  result->contiguous = 1;
-  int64_t dense = info->element_bytes;
-  const int64_t *given = tensor->strides ? tensor->strides + (info->batched ? 1 : 0) : NULL;
-  for (int64_t i = info->rank - 1; i >= 0; --i) {
-    result->dense[i] = dense;
-    result->strides[i] = given ? given[i] * info->element_bytes : dense;
-    if (info->shape[i] != 1 && result->strides[i] != dense)
-      result->contiguous = 0;
-    dense *= info->shape[i];
-  }
-  result->image_stride = !info->batched    ? 0
-                         : tensor->strides ? tensor->strides[0] * info->element_bytes
-                                           : info->image_bytes;
-  return CNN_OK;
-}
-
-static void copy_images(const cnn_tensor_info *info, const view *tensor, char *staging, int64_t batch, int to_staging) {
-  for (int64_t i = 0; i < (info->batched ? batch : 1); ++i) {
-    char *image = tensor->data + i * tensor->image_stride, *dense = staging + i * info->image_bytes;
-    if (to_staging)
-      copy_strided(dense, tensor->dense, image, tensor->strides, info->shape, info->rank, info->element_bytes);
-    else
-      copy_strided(image, tensor->strides, dense, tensor->dense, info->shape, info->rank, info->element_bytes);
-  }
-}
-
-static void bind(cnn_binding *binding, const cnn_tensor_info *info, const view *tensor, char *staging) {
+static void bind(cnn_binding *binding, const cnn_tensor_info *info, const cnn_view *tensor, char *staging) {
   binding->address = tensor->contiguous ? tensor->data : staging;
   binding->image_stride = tensor->contiguous ? tensor->image_stride : info->batched ? info->image_bytes : 0;
 }
@@ -77,7 +18,7 @@ void cnn_api_resolve(const cnn_session *session, const cnn_operand *operand, int
   char *begin = NULL;
   switch ((enum cnn_segment)operand->segment) {
   case CNN_SEGMENT_WEIGHTS:
-    begin = (char *)session->model->weights + operand->offset;
+    begin = (char *)session->model->weights.data + operand->offset;
     break;
   case CNN_SEGMENT_WORKSPACE:
     begin = session->workspace + operand->offset * batch;
@@ -200,28 +141,7 @@ static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer
   }
 }
 
-/* The caller's inputs: an array, whose last elements may be in a struct of their own. */
-typedef struct input_list {
-  const cnn_tensor *tensors;
-  const char *hyper; /* null: all inputs are tensors */
-} input_list;
-
-static cnn_tensor input_at(const input_list *list, int64_t index) {
-  const cnn_network *network = &cnn_this_network;
-  const int64_t first = network->input_count - network->hyper_count;
-  if (!list->hyper || index < first)
-    return list->tensors[index];
-  int64_t offset = 0;
-  for (int64_t i = first;; ++i) {
-    const int64_t bytes = network->inputs[i].element_bytes;
-    offset = (offset + bytes - 1) / bytes * bytes;
-    if (i == index)
-      return (cnn_tensor){(void *)(list->hyper + offset), NULL};
-    offset += bytes;
-  }
-}
-
-static int run(cnn_session *session, int64_t batch, const input_list *inputs, const cnn_tensor *outputs,
+static int run(cnn_session *session, int64_t batch, const cnn_input_list *inputs, const cnn_tensor *outputs,
                cnn_observer observer, void *context) {
   const cnn_network *network = &cnn_this_network;
   const int64_t tensor_count = network->input_count - (inputs->hyper ? network->hyper_count : 0);
@@ -233,11 +153,11 @@ static int run(cnn_session *session, int64_t batch, const input_list *inputs, co
     return CNN_ERROR_BATCH;
 
   /* All tensors are checked before anything is written. */
-  view tensor;
+  cnn_view tensor;
   int code;
   for (int64_t i = 0; i < network->input_count; ++i) {
-    const cnn_tensor input = input_at(inputs, i);
-    code = make_view(&tensor, &network->inputs[i], &input);
+    const cnn_tensor input = cnn_input_at(inputs, i);
+    code = cnn_make_view(&tensor, &network->inputs[i], &input);
     if (code != CNN_OK)
       return code;
   }
@@ -249,7 +169,7 @@ static int run(cnn_session *session, int64_t batch, const input_list *inputs, co
     /* What is not wanted is computed into the staging area. */
     const cnn_tensor dense = {staging, NULL};
     wanted += outputs[i].data != NULL;
-    code = make_view(&tensor, &network->outputs[i], outputs[i].data ? &outputs[i] : &dense);
+    code = cnn_make_view(&tensor, &network->outputs[i], outputs[i].data ? &outputs[i] : &dense);
     if (code != CNN_OK)
       return code;
     bind(&session->outputs[i], &network->outputs[i], &tensor, staging);
@@ -259,19 +179,19 @@ static int run(cnn_session *session, int64_t batch, const input_list *inputs, co
     return CNN_ERROR_NULL;
   staging = session->staging;
   for (int64_t i = 0; i < network->input_count; ++i) {
-    const cnn_tensor input = input_at(inputs, i);
-    make_view(&tensor, &network->inputs[i], &input);
+    const cnn_tensor input = cnn_input_at(inputs, i);
+    cnn_make_view(&tensor, &network->inputs[i], &input);
     bind(&session->inputs[i], &network->inputs[i], &tensor, staging);
     if (!tensor.contiguous)
-      copy_images(&network->inputs[i], &tensor, staging, batch, 1);
+      cnn_copy_images(&network->inputs[i], &tensor, staging, batch, 1);
     staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
   }
 
   run_steps(session, batch, observer, context);
 
   for (int64_t i = 0; i < network->output_count; ++i) {
-    if (outputs[i].data && make_view(&tensor, &network->outputs[i], &outputs[i]) == CNN_OK && !tensor.contiguous)
-      copy_images(&network->outputs[i], &tensor, staging, batch, 0);
+    if (outputs[i].data && cnn_make_view(&tensor, &network->outputs[i], &outputs[i]) == CNN_OK && !tensor.contiguous)
+      cnn_copy_images(&network->outputs[i], &tensor, staging, batch, 0);
     staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
   }
   return CNN_OK;
@@ -279,7 +199,7 @@ static int run(cnn_session *session, int64_t batch, const input_list *inputs, co
 
 int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
                          cnn_observer observer, void *context) {
-  const input_list list = {inputs, NULL};
+  const cnn_input_list list = {inputs, NULL};
   return run(session, batch, &list, outputs, observer, context);
 }
 
@@ -291,6 +211,6 @@ int cnn_api_step(cnn_session *session, int64_t batch, const cnn_tensor *inputs, 
                  const cnn_tensor *outputs) {
   if (!hyper && cnn_this_network.hyper_count)
     return CNN_ERROR_NULL;
-  const input_list list = {inputs, hyper};
+  const cnn_input_list list = {inputs, hyper};
   return run(session, batch, &list, outputs, NULL, NULL);
 }

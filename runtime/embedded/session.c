@@ -21,10 +21,6 @@ static size_t place(session_layout *layout, int64_t bytes, int64_t count) {
 
 int64_t cnn_scratch_stride(void) { return (cnn_this_network.scratch_bytes + 127) & -(int64_t)128; }
 
-int64_t cnn_staging_bytes(const cnn_tensor_info *tensor, int64_t max_batch) {
-  return cnn_round(tensor->image_bytes) * (tensor->batched ? max_batch : 1);
-}
-
 static session_layout lay_out(int64_t max_batch, int threads) {
   const cnn_network *network = &cnn_this_network;
   session_layout layout = {0};

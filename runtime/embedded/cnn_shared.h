@@ -1,0 +1,49 @@
+/* What the runtimes of all kinds of machines share: the caller's tensors seen as images with strides, and the weights.
+ * Freestanding C: libc is called for files only. */
+#ifndef CNN_SHARED_H
+#define CNN_SHARED_H
+
+#include "runtime/embedded/cnn_api.h"
+
+#define CNN_MODEL_MAGIC UINT64_C(0x6c65646f6d6e6e63)   /* "cnnmodel" */
+#define CNN_SESSION_MAGIC UINT64_C(0x73657373736e6e63) /* "cnnssess" */
+
+static inline int cnn_aligned(const void *address, uintptr_t alignment) {
+  return ((uintptr_t)address & (alignment - 1)) == 0;
+}
+static inline int64_t cnn_round(int64_t bytes) { return (bytes + CNN_ALIGNMENT - 1) & -(int64_t)CNN_ALIGNMENT; }
+
+/* The checked weights of this network. */
+typedef struct cnn_weights {
+  const char *data;
+  void *mapping; /* null: the data are not mapped by us */
+  size_t mapping_bytes;
+} cnn_weights;
+
+/* Options may be null. Nothing needs to be freed after an error. */
+int cnn_weights_find(cnn_weights *weights, const cnn_model_options *options);
+void cnn_weights_end(cnn_weights *weights);
+
+/* A tensor of the caller's with strides in bytes, for images that follow each other; `strides` belong to one image. */
+typedef struct cnn_view {
+  char *data;
+  int64_t image_stride; /* 0 without a batch */
+  int64_t strides[CNN_MAX_RANK], dense[CNN_MAX_RANK];
+  int contiguous; /* within an image */
+} cnn_view;
+
+int cnn_make_view(cnn_view *view, const cnn_tensor_info *info, const cnn_tensor *tensor);
+/* Copies images between a tensor with any strides and one without gaps. */
+void cnn_copy_images(const cnn_tensor_info *info, const cnn_view *tensor, char *dense, int64_t batch, int to_dense);
+
+/* Bytes of a tensor's staging area. */
+int64_t cnn_staging_bytes(const cnn_tensor_info *tensor, int64_t max_batch);
+
+/* The caller's inputs: an array, whose last elements may be in a struct of their own. */
+typedef struct cnn_input_list {
+  const cnn_tensor *tensors;
+  const char *hyper; /* null: all inputs are tensors */
+} cnn_input_list;
+cnn_tensor cnn_input_at(const cnn_input_list *list, int64_t index);
+
+#endif
