@@ -49,6 +49,16 @@ def Differentiate : Cnn_Pass<"cnn-differentiate"> {
   }];
 }
 
+def FactorSums : Cnn_Pass<"cnn-factor-sums"> {
+  let summary = "Takes sums over a batch apart where that saves a pass over memory";
+  let description = [{
+    The argument of a `reduce` of kind sum over the batch (and more) is a sum of terms, each a tensor times values that are
+    constant along what is summed: these values go after the sum, and x - mean(x) over the same dimensions sums to 0. The sum is
+    rewritten where one term is left at most, and a term vanished or its tensor is summed anyway. So the gradient of a batch
+    normalization takes two sums over the batch instead of three. A copy of x that `@recompute` made is x.
+  }];
+}
+
 def TransposeToConv : Cnn_Pass<"cnn-transpose-to-conv"> {
   let summary = "Writes transposed convolutions of stride 1 as convolutions of flipped kernels";
   let description = [{

@@ -36,6 +36,8 @@ static const Stage kStages[] = {
      [](OpPassManager &passes, const PipelineOptions &) {
        passes.addPass(createDifferentiate());
        passes.addPass(createSimplify());
+       passes.addPass(createFactorSums());
+       passes.addPass(createSimplify());
      }},
     // Batch norm is folded while weights are still operations on state; what follows is cleaned up once more, as a
     // folded bias may itself be foldable. Splitting comes before fusion so that groups hold what runs for each image
