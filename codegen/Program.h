@@ -44,14 +44,25 @@ struct Operand {
   int64_t imageStride = 0;
 };
 
+/// How a step's kernel is launched on a device: in blocks of `blockThreads` threads, ceil(units / unitsPerBlock) by
+/// gridY by gridZ of them. All of it depends on shapes alone, so that a run gives the same bits twice.
+struct DeviceLaunch {
+  int64_t unitsPerBlock = 0; ///< 0: this is no kernel of a device.
+  int64_t gridY = 1, gridZ = 1;
+  int64_t blockThreads = 0;
+  int64_t sharedBytes = 0; ///< Of dynamic shared memory, for one block.
+};
+
 /// A step's code on one instruction set. It computes `fixedUnits + batch * unitsPerImage` units.
 struct KernelUse {
-  std::string symbol; ///< A function of the variant's module with the ABI `cnn_kernel`. Steps may share one.
+  /// A function of the variant's module with the ABI `cnn_kernel`, or the device's. Steps may share one.
+  std::string symbol;
   int64_t unitsPerImage = 0;
   int64_t fixedUnits = 0;
   /// Units that are better computed by one thread together (they share a block of weights, say); threads are given
   /// multiples.
   int64_t grain = 1;
+  DeviceLaunch device;
 };
 
 /// One launch of a kernel. Steps run in order; the units of a step run in any order, on any number of threads.
@@ -69,10 +80,12 @@ struct GroupInfo {
   std::vector<Operand> operands, results;
 };
 
-/// The kernels for one instruction set. Each function says its `target-cpu` and features by attribute.
+/// The kernels for one instruction set or architecture. Each function says its `target-cpu` and features by attribute.
 struct Variant {
-  std::string name;      ///< "avx512", "avx2", "sse": what NAME_isa answers and CNN_ISA takes.
-  std::string targetCpu; ///< x86-64-v4, x86-64-v3 or x86-64-v2; what the library demands of the machine it runs on.
+  std::string name; ///< "avx512", "avx2", "sse": what NAME_isa answers and CNN_ISA takes; "sm_80" of a device.
+  /// x86-64-v4, x86-64-v3 or x86-64-v2; what the library demands of the machine it runs on. LLVM's name of the
+  /// architecture of a device.
+  std::string targetCpu;
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;
 };

@@ -213,8 +213,8 @@ Value EpilogueEmitter::load(KernelBuilder &b, const Position &at, Value leaf, Va
     Value address = elementAddress(b, at, index, element, displacement);
     // A blocked tensor's blocks are aligned and its padded lanes may be read.
     if (blocked_)
-      return loadElements(b, element, address, displacement, at.width, nullptr, kBlock * bytes);
-    return loadElements(b, element, address, displacement, at.width, mask);
+      return loadElements(b, element, address, displacement, at.width, nullptr, at.width * bytes);
+    return loadElements(b, element, address, displacement, at.width, mask, at.multiple * bytes);
   }
   case Access::Channel: {
     Value address = b.offset(at.images[index], b.mul(at.channel, bytes));
@@ -306,7 +306,7 @@ void EpilogueEmitter::store(KernelBuilder &b, const Position &at, ArrayRef<Value
     int64_t displacement = 0;
     Value address = elementAddress(b, at, inputs() + index, element, displacement);
     storeElements(b, element, results[index], address, displacement, mask,
-                  blocked_ ? kBlock * elementBytes(element) : 0);
+                  (blocked_ ? at.width : at.multiple) * elementBytes(element));
   }
 }
 

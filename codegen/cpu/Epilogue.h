@@ -36,6 +36,9 @@ public:
     int64_t displacement = 0;
     Value channel; ///< Index of the first lane's channel; may be null when usesChannels() is false.
     int64_t width = kBlock;
+    /// Every address is a multiple of this many elements. Of images in blocks nothing needs to be said: their addresses
+    /// are multiples of the width.
+    int64_t multiple = 1;
   };
 
   /// The addresses of one image in every operand of the kernel; those of what all images share are its own.

@@ -39,6 +39,13 @@ void KernelBuilder::kernel(StringRef symbol, int operands, llvm::function_ref<vo
   func::ReturnOp::create(*this);
 }
 
+void KernelBuilder::bind(ArrayRef<Value> buffers, ArrayRef<Value> imageStrides, Value batch) {
+  buffers_.assign(buffers.begin(), buffers.end());
+  imageStrides_.assign(imageStrides.begin(), imageStrides.end());
+  batch_ = batch;
+  begin_ = end_ = scratch_ = Value();
+}
+
 Value KernelBuilder::imageOf(int index, Value image) { return offset(buffers_[index], mul(image, imageStride(index))); }
 
 void KernelBuilder::forUnits(llvm::function_ref<void(Value)> body) { forLoop(begin_, end_, 1, body); }
@@ -170,7 +177,7 @@ Type KernelBuilder::pointer() { return LLVM::LLVMPointerType::get(getContext());
 Value KernelBuilder::offset(Value address, Value bytes) {
   if (auto constant = constantOf(bytes))
     return offset(address, *constant);
-  return LLVM::GEPOp::create(*this, pointer(), getI8Type(), address, ArrayRef<LLVM::GEPArg>{bytes});
+  return LLVM::GEPOp::create(*this, address.getType(), getI8Type(), address, ArrayRef<LLVM::GEPArg>{bytes});
 }
 
 Value KernelBuilder::offset(Value address, int64_t bytes) {
@@ -178,8 +185,8 @@ Value KernelBuilder::offset(Value address, int64_t bytes) {
     return address;
   // A constant index of a GEP has 32 bits; beyond that it is a value.
   if (bytes != static_cast<int32_t>(bytes))
-    return LLVM::GEPOp::create(*this, pointer(), getI8Type(), address, ArrayRef<LLVM::GEPArg>{index(bytes)});
-  return LLVM::GEPOp::create(*this, pointer(), getI8Type(), address,
+    return LLVM::GEPOp::create(*this, address.getType(), getI8Type(), address, ArrayRef<LLVM::GEPArg>{index(bytes)});
+  return LLVM::GEPOp::create(*this, address.getType(), getI8Type(), address,
                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
 }
 
@@ -205,7 +212,12 @@ Value KernelBuilder::splat(Value scalar) { return vector::BroadcastOp::create(*t
 Value KernelBuilder::constantBlock(ArrayRef<float> values) {
   return arith::ConstantOp::create(*this, DenseElementsAttr::get(block(), values));
 }
-Value KernelBuilder::fma(Value a, Value b, Value c) { return vector::FMAOp::create(*this, a, b, c); }
+Value KernelBuilder::fma(Value a, Value b, Value c) {
+  // vector.fma takes no scalars.
+  if (isa<VectorType>(a.getType()))
+    return vector::FMAOp::create(*this, a, b, c);
+  return LLVM::FMAOp::create(*this, a, b, c);
+}
 Value KernelBuilder::addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::subf(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
 Value KernelBuilder::mulf(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }

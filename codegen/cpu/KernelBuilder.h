@@ -92,7 +92,7 @@ public:
   llvm::SmallVector<Value> forLoop(int64_t from, int64_t to, int64_t step, ValueRange init, CarryBody body);
   void ifThen(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
 
-  // Addresses (!llvm.ptr), in bytes.
+  // Addresses (!llvm.ptr, of any address space), in bytes.
   mlir::Type pointer();
   Value offset(Value address, Value bytes);
   Value offset(Value address, int64_t bytes);
@@ -135,6 +135,11 @@ public:
   Value keepLanes(Value value, int64_t lanes);
   /// Zeroes the lanes of block `block` of a tensor of `channels` channels that lie beyond them.
   Value keepChannels(Value value, Value block, int64_t channels);
+
+protected:
+  /// What the functions above give in a kernel of another ABI: operands, bytes between their images, and the batch.
+  /// There are no begin, end and scratch in it.
+  void bind(llvm::ArrayRef<Value> buffers, llvm::ArrayRef<Value> imageStrides, Value batch);
 
 private:
   mlir::ModuleOp module_;
