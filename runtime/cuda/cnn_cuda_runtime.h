@@ -64,6 +64,7 @@ struct cnn_session {
   cnn_cuda_graph graphs[CNN_CUDA_GRAPHS];
   CUdeviceptr *graph_addresses; /* of inputs and outputs: CNN_CUDA_GRAPHS times as many */
   uint64_t runs;
+  int cannot_capture; /* the driver made no graph once */
 
   cnn_group_callback on_group; /* null: none */
   void *on_group_context;

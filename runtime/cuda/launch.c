@@ -128,14 +128,13 @@ static int capture(cnn_session *session, cnn_cuda_graph *graph, int64_t batch) {
 }
 
 int cnn_cuda_launch_run(cnn_session *session, int64_t batch) {
-  cnn_cuda_graph *graph = find_graph(session, batch);
-  int code = CNN_OK;
-  if (graph && !graph->executable)
-    code = capture(session, graph, batch);
-  if (code != CNN_OK)
-    return code;
-  return graph ? cnn_cuda_check(session->model->driver.GraphLaunch(graph->executable, session->stream))
-               : launch_all(session, session->stream, batch);
+  cnn_cuda_graph *graph = session->cannot_capture ? NULL : find_graph(session, batch);
+  /* Where it does not work, the launches themselves will say what is wrong, if anything is. */
+  if (graph && !graph->executable && capture(session, graph, batch) != CNN_OK)
+    session->cannot_capture = 1;
+  return graph && graph->executable
+             ? cnn_cuda_check(session->model->driver.GraphLaunch(graph->executable, session->stream))
+             : launch_all(session, session->stream, batch);
 }
 
 /*===-- Runs that are watched
