@@ -1,0 +1,13 @@
+// See Sites.h.
+#include "codegen/cuda/emulator/Sites.h"
+
+namespace cnn::cuda::emulator {
+
+std::optional<Operation> findOperation(llvm::StringRef name) {
+  for (auto find : {findBarrierOperation, findLaneOperation, findCopyOperation, findMatrixOperation, findMathOperation})
+    if (std::optional<Operation> found = find(name))
+      return found;
+  return std::nullopt;
+}
+
+} // namespace cnn::cuda::emulator

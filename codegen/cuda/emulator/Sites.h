@@ -1,0 +1,62 @@
+// Places in a kernel that call the emulator: accesses to memory, and operations that a CPU does not have. Generated
+// code holds the addresses of these descriptions.
+#pragma once
+
+#include "llvm/ADT/StringRef.h"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cnn::cuda::emulator {
+
+struct Thread;
+struct Site;
+
+/// Does one operation of a thread. Arguments and results are the operands of the instruction as bits, each in a word of
+/// its own; those of a vector lie in one word.
+using Handler = void (*)(Thread &thread, const Site &site, const uint64_t *arguments, uint64_t *results);
+
+/// An operation that the emulator knows, with what its name says beside its kind (sizes, types).
+struct Operation {
+  Handler handler = nullptr;
+  std::array<int64_t, 4> variant = {};
+};
+
+enum class Space : uint8_t { Generic, Global, Shared };
+
+struct Site {
+  std::string kernel; ///< The function that it stands in.
+  std::string text;   ///< The instruction, and its number in the function.
+  Operation operation;
+  uint32_t bytes = 0, align = 1;
+  Space space = Space::Generic;
+  bool writes = false, atomic = false;
+  uint32_t number = 0; ///< Among the sites of its module.
+};
+
+/// The operation that an intrinsic of LLVM's NVPTX target stands for, or nothing when the emulator does not know it.
+/// `name` has no suffix for overloaded types.
+std::optional<Operation> findOperation(llvm::StringRef name);
+
+// The parts of findOperation.
+std::optional<Operation> findBarrierOperation(llvm::StringRef name);
+std::optional<Operation> findCopyOperation(llvm::StringRef name);
+std::optional<Operation> findLaneOperation(llvm::StringRef name);
+std::optional<Operation> findMathOperation(llvm::StringRef name);
+std::optional<Operation> findMatrixOperation(llvm::StringRef name);
+
+/// A kernel that can be launched: `entry` takes the addresses of its parameters.
+struct Kernel {
+  std::string name;
+  void (*entry)(void **parameters) = nullptr;
+  std::vector<uint32_t> parameterBytes;
+  uint32_t staticSharedBytes = 0;
+  unsigned sharedGranule = 4; ///< The smallest access to shared memory, at most 4 bytes.
+  uint32_t maxThreads = 1024;
+};
+
+} // namespace cnn::cuda::emulator
