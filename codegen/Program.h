@@ -110,6 +110,8 @@ using WeightSink = llvm::function_ref<llvm::Error(llvm::ArrayRef<char>)>;
 
 struct Program {
   std::string name; ///< Prefix of the library's symbols and files: a C identifier.
+  /// What the library is for: a name that codegen/package/LibraryTarget.h knows.
+  std::string target = "cpu";
   /// The hyperparameters of a step, which have no batch, are the last inputs.
   std::vector<TensorInfo> inputs, outputs;
   int64_t batch = 0; ///< The one batch that the network takes; 0: any.

@@ -1,6 +1,7 @@
 // See CheckProgram.h.
 #include "codegen/package/CheckProgram.h"
 
+#include "codegen/package/LibraryTarget.h"
 #include "ir/CnnOps.h"
 #include "runtime/embedded/cnn_abi.h"
 
@@ -74,7 +75,7 @@ llvm::Error checkSteps(const Program &program) {
       return wrong("{}: {} kernels for {} instruction sets", where, step.kernels.size(), program.variants.size());
     for (auto [use, variant] : llvm::zip(step.kernels, program.variants)) {
       const llvm::Function *function = variant.module->getFunction(use.symbol);
-      if (!function || function->isDeclaration() || function->arg_size() != 6)
+      if (!function || function->isDeclaration() || !libraryTarget(program).isKernel(step, use, *function))
         return wrong("{}: no kernel '{}' for {}", where, use.symbol, variant.name);
       if (use.grain < 1 || use.unitsPerImage < 0 || use.fixedUnits < 0)
         return wrong("{}: kernel '{}' has negative units", where, use.symbol);
@@ -111,6 +112,8 @@ bool cnn::isIdentifier(llvm::StringRef name) {
 llvm::Error cnn::checkProgram(const Program &program) {
   if (!isIdentifier(program.name))
     return llvm::createStringError("'" + program.name + "' cannot be the name of a library: it is no identifier of C");
+  if (!findLibraryTarget(program.target))
+    return wrong("there is no target '{}' for libraries", program.target);
   if (!aligned(program.workspaceBytes) || !aligned(program.fixedBytes) || !aligned(program.weightsBytes) ||
       !aligned(program.stateBytes) || program.scratchBytes < 0)
     return wrong("a segment's size is no multiple of {}", CNN_ALIGNMENT);

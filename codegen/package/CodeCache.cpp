@@ -65,8 +65,11 @@ llvm::Expected<std::string> cnn::cacheKey(const Program &program, const LibraryO
     hash.update(StringRef(bitcode.data(), bitcode.size()));
   };
   hash.update(compilerIdentity());
+  hash.update(program.target);
   llvm::LLVMContext context;
-  auto tables = buildTables(program, options, context);
+  LibraryOptions stripped = options;
+  stripped.onlyForKey = true;
+  auto tables = buildTables(program, stripped, context);
   if (!tables)
     return tables.takeError();
   add(**tables);

@@ -2,6 +2,7 @@
 #include "codegen/package/Header.h"
 
 #include "codegen/package/CheckProgram.h"
+#include "codegen/package/LibraryTarget.h"
 #include "runtime/embedded/cnn_abi.h"
 #include "runtime/embedded/cnn_errors.h"
 
@@ -22,7 +23,7 @@ constexpr const char kHeader[] = R"(/* @NAME@.h: the @WHAT@ '@NAME@' as a librar
  *
  * A model holds the weights and the chosen instruction set and is shared by threads; a session holds the memory of one run at a
  * time: use one a thread. All memory is yours, aligned to @UPPER@_ALIGNMENT, and stays yours; it may not move. Functions that
- * return int return @UPPER@_OK or an error of @NAME@_status, which @NAME@_error explains. @NAME@_@CALL@ allocates nothing. */
+ * return int return @UPPER@_OK or an error of @NAME@_status, which @NAME@_error explains. @NAME@_@CALL@ allocates nothing.@ABOUT@ */
 #ifndef @UPPER@_H
 #define @UPPER@_H
 
@@ -72,14 +73,14 @@ typedef struct @NAME@_model_options {
   const char *weights_file; /* NULL: none */
   void *weights;            /* NULL: none; memory that outlives the model, aligned to @UPPER@_ALIGNMENT */
   size_t weights_bytes;     /* of that memory: @UPPER@_WEIGHTS_FILE_BYTES */
-} @NAME@_model_options;
+@MODEL_OPTIONS@} @NAME@_model_options;
 
 typedef struct @NAME@_session_options {
   size_t size; /* sizeof(@NAME@_session_options) */
   int64_t max_batch;
   int threads;          /* the calling one included; the session starts the others unless there is a pool */
   const cnn_pool *pool; /* NULL: none; with one, threads = 0 means all of the pool's */
-@STATE_OPTION@} @NAME@_session_options;
+@STATE_OPTION@@SESSION_OPTIONS@} @NAME@_session_options;
 
 /* Tensors lie in row-major order. Strides count elements, one a dimension, the batch's first; NULL: without gaps. Inputs and
  * outputs may not overlap. Outputs may be NULL where you do not want them, but not all. */
@@ -118,7 +119,7 @@ const char *@NAME@_group(int64_t group);
 void @NAME@_session_end(@NAME@_session *session);
 
 @RUN@
-/* What a code means, as English text. */
+@FUNCTIONS@/* What a code means, as English text. */
 const char *@NAME@_error(int code);
 
 #ifdef __cplusplus
@@ -184,8 +185,8 @@ static void check(int code) {
 
 int main(int argc, char **argv) {
   const int64_t batch = @BATCH1@;
-  @NAME@_model_options model_options = {sizeof(@NAME@_model_options), NULL, NULL, 0};
-  @NAME@_session_options session_options = {sizeof(@NAME@_session_options), 1, 1, NULL@NO_STATE@};
+  @NAME@_model_options model_options = {sizeof(@NAME@_model_options), NULL, NULL, 0@MODEL_ZEROS@};
+  @NAME@_session_options session_options = {sizeof(@NAME@_session_options), 1, 1, NULL@NO_STATE@@SESSION_ZEROS@};
   @NAME@_model *model = (@NAME@_model *)aligned(@NAME@_model_bytes());
   @NAME@_session *session;
   @NAME@_inputs inputs;
@@ -373,6 +374,7 @@ std::vector<std::string> cnn::fieldNames(ArrayRef<TensorInfo> tensors) {
 std::string cnn::headerText(const Program &program, const PackageFacts &facts) {
   const std::string upper = StringRef(program.name).upper();
   const bool isStep = program.initialState >= 0;
+  const LibraryTexts target = libraryTarget(program).texts(program);
   auto [inputs, hypers] = splitInputs(program);
   const std::pair<StringRef, std::string> names[] = {{"NAME", program.name},
                                                      {"UPPER", upper},
@@ -386,11 +388,17 @@ std::string cnn::headerText(const Program &program, const PackageFacts &facts) {
        {"WHAT", isStep ? "training step" : "network"},
        {"CALL", isStep ? "step" : "run"},
        {"STATE", isStep ? fillIn(kState, names) : ""},
-       {"STATE_OPTION", isStep ? "  void *state; /* " + upper + "_STATE_BYTES of yours, which steps update */\n" : ""},
+       {"STATE_OPTION", isStep ? "  void *state; /* " + upper + "_STATE_BYTES of yours, which steps update */\n"
+                        : target.hasStateOption ? "  void *state;          /* of training steps: NULL */\n"
+                                                : ""},
+       {"ABOUT", fillIn(target.about, names)},
+       {"MODEL_OPTIONS", target.modelOptions},
+       {"SESSION_OPTIONS", target.sessionOptions},
+       {"FUNCTIONS", fillIn(target.functions, names)},
        {"RUN", fillIn(isStep ? kStep : kRun, names)},
        {"ABI", std::to_string(CNN_ABI_VERSION)},
        {"ALIGNMENT", std::to_string(CNN_ALIGNMENT)},
-       {"MODEL_BYTES", std::to_string(CNN_MODEL_BYTES)},
+       {"MODEL_BYTES", std::to_string(target.modelBytes)},
        {"WORKSPACE", std::to_string(program.workspaceBytes)},
        {"MAX_THREADS", std::to_string(CNN_MAX_THREADS)},
        {"BATCH", std::to_string(program.batch)},
@@ -456,6 +464,7 @@ std::string cnn::smokeTestText(const Program &program, const PackageFacts &facts
                            "    fprintf(stderr, \"{4}: two runs differ\\n\");\n    return 1;\n  }}\n",
                            field, *host::elementCount(tensor.shape), cType(tensor.dtype).str(),
                            tensor.batched ? " * (size_t)batch" : "", program.name);
+  const LibraryTexts target = libraryTarget(program).texts(program);
   const bool separate = program.weightsBytes && !facts.weightsEmbedded, isStep = program.initialState >= 0;
   std::string runs, state;
   const std::string upper = StringRef(program.name).upper();
@@ -472,7 +481,9 @@ std::string cnn::smokeTestText(const Program &program, const PackageFacts &facts
                  {"ARGUMENT", separate ? " " + program.name + ".weights" : ""},
                  {"BATCH1", std::to_string(std::max<int64_t>(program.batch, 1))},
                  {"DECLARE", isStep ? fmt::format("  {}_hyper hyper;\n  void *state;\n", program.name) : ""},
-                 {"NO_STATE", isStep ? ", NULL" : ""},
+                 {"NO_STATE", isStep || target.hasStateOption ? ", NULL" : ""},
+                 {"MODEL_ZEROS", target.modelZeros},
+                 {"SESSION_ZEROS", target.sessionZeros},
                  {"STATE", state},
                  {"RUNS", runs},
                  {"ALLOCATE", smokeTensors(program, splitInputs(program).first, {"inputs"}) +

@@ -1,8 +1,8 @@
 // See Loaded.h.
 #include "codegen/package/Loaded.h"
 
-#include "codegen/cpu/Isa.h"
 #include "codegen/package/CheckProgram.h"
+#include "codegen/package/LibraryTarget.h"
 #include "codegen/package/Link.h"
 #include "codegen/package/MachineCode.h"
 #include "runtime/embedded/cnn_api.h"
@@ -14,6 +14,7 @@
 
 using namespace cnn;
 using llvm::Expected;
+using llvm::StringRef;
 
 namespace {
 struct ObserverContext {
@@ -27,21 +28,6 @@ void observe(void *context, int64_t index, int after, char *const *buffers, cons
   target.observer({&step, static_cast<size_t>(index), after != 0,
                    llvm::ArrayRef(const_cast<char **>(buffers), step.operands.size()),
                    llvm::ArrayRef(imageStrides, step.operands.size())});
-}
-
-Expected<size_t> chooseVariant(const Program &program, const std::optional<std::string> &isa) {
-  for (auto [index, variant] : llvm::enumerate(program.variants)) {
-    if (isa && *isa != variant.name)
-      continue;
-    std::optional<cpu::Isa> parsed = cpu::parseIsa(variant.name);
-    if (parsed && cpu::hostSupports(*parsed))
-      return index;
-    if (isa)
-      return llvm::createStringError("this machine does not support the instruction set '" + *isa + "'");
-  }
-  if (isa)
-    return llvm::createStringError("there is no code for the instruction set '" + *isa + "'");
-  return llvm::createStringError("there is code for no instruction set of this machine");
 }
 } // namespace
 
@@ -57,6 +43,7 @@ struct Loaded::Api {
   decltype(&cnn_api_run_observed) runObserved = nullptr;
   decltype(&cnn_api_resolve) resolve = nullptr;
   decltype(&cnn_api_error) error = nullptr;
+  decltype(&cnn_api_isa) isa = nullptr;
 
   cnn_model *model = nullptr;
 
@@ -66,8 +53,7 @@ struct Loaded::Api {
   }
 };
 
-Loaded::Loaded(const Program &program, size_t variant)
-    : source(program), variantIndex(variant), api(std::make_unique<Api>()) {}
+Loaded::Loaded(const Program &program) : source(program), api(std::make_unique<Api>()) {}
 
 Loaded::~Loaded() {
   session.reset();
@@ -83,7 +69,7 @@ llvm::Error Loaded::load(const std::string &path) {
     return llvm::createStringError(std::string("cannot load the compiled network: ") + dlerror());
   bool complete = true;
   auto find = [&](const char *name, auto &function) {
-    void *address = dlsym(api->library, (source.name + "_" + name).c_str());
+    void *address = this->find(name);
     complete &= address != nullptr;
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(address);
   };
@@ -97,12 +83,18 @@ llvm::Error Loaded::load(const std::string &path) {
   find("run_observed", api->runObserved);
   find("resolve", api->resolve);
   find("error", api->error);
+  find("isa", api->isa);
   return complete ? llvm::Error::success()
                   : llvm::createStringError("the compiled network lacks a function of its API");
 }
 
-llvm::Error Loaded::check(int code) const {
-  return code == 0 ? llvm::Error::success() : llvm::createStringError(source.name + ": " + api->error(code));
+void *Loaded::find(const char *name) const { return dlsym(api->library, (source.name + "_" + name).c_str()); }
+
+llvm::Error Loaded::check(int code, int64_t maxBatch) const {
+  if (code == 0)
+    return llvm::Error::success();
+  auto detail = libraryTarget(source).detail([this](const char *name) { return find(name); }, code, maxBatch);
+  return llvm::createStringError(source.name + ": " + api->error(code) + detail);
 }
 
 /// Compiles, links and loads, or loads alone.
@@ -141,28 +133,30 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const s
                                                  const CodeCache *cache) {
   if (llvm::Error error = checkProgram(program))
     return error;
-  Expected<size_t> variant = chooseVariant(program, isa);
-  if (!variant)
-    return variant.takeError();
-  std::unique_ptr<Loaded> loaded(new Loaded(program, *variant));
+  const LibraryTarget &target = libraryTarget(program);
+  Expected<std::vector<size_t>> variants = target.variantsHere(program, isa);
+  if (!variants)
+    return variants.takeError();
+  std::unique_ptr<Loaded> loaded(new Loaded(program));
   Expected<WeightsImage> weights = collectWeights(program);
   if (!weights)
     return weights.takeError();
   loaded->weights = std::move(*weights);
 
   LibraryOptions options;
-  options.variants = {*variant};
+  options.variants = *variants;
   options.weightsHash = loaded->weights.hash;
   options.forTools = true;
   if (llvm::Error error = loaded->build(options, cache))
     return error;
 
+  target.prepare([&](const char *name) { return loaded->find(name); });
   std::optional<HugeMemory> memory = HugeMemory::allocate(loaded->api->modelBytes());
   if (!memory)
     return llvm::createStringError("there is no memory for a model");
   loaded->modelMemory = std::move(*memory);
   loaded->api->model = reinterpret_cast<cnn_model *>(loaded->modelMemory.data());
-  // The variable is for users of libraries; the tools have an option, and this library has one instruction set only.
+  // The variable is for users of libraries; the tools have an option.
   unsetenv("CNN_ISA");
   cnn_model_options modelOptions = {sizeof modelOptions, nullptr, nullptr, 0};
   if (program.weightsBytes) {
@@ -172,6 +166,10 @@ Expected<std::unique_ptr<Loaded>> Loaded::create(const Program &program, const s
   if (llvm::Error error = loaded->check(loaded->api->modelInit(loaded->api->model, &modelOptions)))
     return error;
   loaded->hasModel = true;
+  const StringRef chosen = loaded->api->isa(loaded->api->model);
+  for (size_t index : *variants)
+    if (program.variants[index].name == chosen)
+      loaded->variantIndex = index;
   return loaded;
 }
 
@@ -196,7 +194,7 @@ Expected<std::unique_ptr<LoadedSession>> Loaded::newSession(int64_t maxBatch, in
   if (source.stateBytes == 0)
     options.size = offsetof(cnn_session_options, state);
   auto *address = reinterpret_cast<cnn_session *>(result->memory.data());
-  if (llvm::Error error = check(api->sessionInit(address, api->model, &options)))
+  if (llvm::Error error = check(api->sessionInit(address, api->model, &options), maxBatch))
     return error;
   result->isOpen = true;
   return result;

@@ -82,13 +82,16 @@ public:
 private:
   friend LoadedSession;
   struct Api;
-  Loaded(const Program &program, size_t variant);
+  explicit Loaded(const Program &program);
   llvm::Error build(const LibraryOptions &options, const CodeCache *cache);
   llvm::Error load(const std::string &path);
-  llvm::Error check(int code) const;
+  /// The address of a function of the library, whose name lacks the prefix; null where there is none.
+  void *find(const char *name) const;
+  /// `maxBatch` where a session is to be made.
+  llvm::Error check(int code, int64_t maxBatch = 0) const;
 
   const Program &source;
-  size_t variantIndex;
+  size_t variantIndex = 0;
   std::unique_ptr<Api> api;
   WeightsImage weights;
   HugeMemory modelMemory;

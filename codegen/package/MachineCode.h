@@ -1,6 +1,4 @@
-// Kernels and tables to objects. The modules of a program are cut into parts of about the same work, which are compiled
-// on several threads; where they are cut depends on the code alone, so that the objects are the same whatever the
-// machine is.
+// Kernels and tables to objects, compiled on several threads.
 #pragma once
 
 #include "codegen/Program.h"
@@ -24,6 +22,8 @@ struct LibraryOptions {
   uint64_t weightsHash = 0;
   llvm::ArrayRef<char> weights; ///< Put into the library unless empty.
   bool forTools = false;        ///< Export NAME_run_observed and NAME_resolve as well.
+  /// Tables whose kernels were not compiled stand for those that were, but are made much faster.
+  bool onlyForKey = false;
 };
 
 /// All objects of a library: the variants' kernels, and runtime and tables. All symbols but the API's are hidden.

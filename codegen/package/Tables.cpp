@@ -1,17 +1,14 @@
 // The tables of a library (cnn_abi.h) as LLVM constants, linked with the runtime's bitcode; the API functions get the
 // network's name and all else becomes internal. See MachineCode.h.
+#include "codegen/package/LibraryTarget.h"
 #include "codegen/package/MachineCode.h"
-#include "codegen/package/RuntimeBitcode.h"
+#include "codegen/package/TableBuilder.h"
 
 #include "codegen/cpu/ToLLVM.h"
 #include "runtime/embedded/cnn_abi.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringMap.h"
 #include "llvm/Bitcode/BitcodeReader.h"
-#include "llvm/IR/Constants.h"
-#include "llvm/IR/IRBuilder.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
@@ -33,6 +30,7 @@ constexpr StringRef kNetworkFunctions[] = {"run"}, kStepFunctions[] = {"step", "
 
 std::vector<StringRef> exportedFunctions(const Program &program, bool forTools) {
   std::vector<StringRef> names(std::begin(kApiFunctions), std::end(kApiFunctions));
+  llvm::append_range(names, libraryTarget(program).exportedFunctions(forTools));
   if (forTools)
     llvm::append_range(names, kToolFunctions);
   else if (program.initialState >= 0)
@@ -42,34 +40,10 @@ std::vector<StringRef> exportedFunctions(const Program &program, bool forTools) 
   return names;
 }
 
-/// Builds structs of 64-bit integers and pointers.
-class TableBuilder {
+/// What all targets' libraries have: cnn_this_network.
+class NetworkTables : public TableBuilder {
 public:
-  TableBuilder(llvm::Module &module) : module(module), context(module.getContext()) {}
-
-  Constant *number(int64_t value) { return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), value); }
-  Constant *null() { return llvm::ConstantPointerNull::get(llvm::PointerType::getUnqual(context)); }
-  Constant *structure(ArrayRef<Constant *> fields) { return llvm::ConstantStruct::getAnon(context, fields); }
-
-  /// A pointer to a constant.
-  Constant *constant(Constant *value, llvm::MaybeAlign align = {}) {
-    auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
-                                            llvm::GlobalValue::PrivateLinkage, value);
-    global->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
-    if (align)
-      global->setAlignment(align);
-    return global;
-  }
-  Constant *text(StringRef value) { return constant(llvm::ConstantDataArray::getString(context, value)); }
-  Constant *array(ArrayRef<Constant *> elements) {
-    if (elements.empty())
-      return null();
-    return constant(
-        llvm::ConstantArray::get(llvm::ArrayType::get(elements.front()->getType(), elements.size()), elements));
-  }
-  Constant *numbers(ArrayRef<int64_t> values) {
-    return array(llvm::map_to_vector(values, [&](int64_t value) { return number(value); }));
-  }
+  using TableBuilder::TableBuilder;
 
   Constant *tensors(ArrayRef<TensorInfo> tensors) {
     return array(llvm::map_to_vector(tensors, [&](const TensorInfo &tensor) {
@@ -89,74 +63,26 @@ public:
                       number(std::max(group.flopsPerImage, group.bytesPerImage / 4)), number(step.group)});
   }
 
-  Constant *variant(const Program &program, size_t index) {
-    const Variant &variant = program.variants[index];
-    llvm::Type *pointer = llvm::PointerType::getUnqual(context), *number64 = llvm::Type::getInt64Ty(context);
-    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
-                                         {pointer, pointer, number64, number64, number64, pointer}, false);
-    // All kernels before the functions that call one, which take names that are free.
-    for (const Step &step : program.steps)
-      module.getOrInsertFunction(kernelSymbol(program, variant, step.kernels[index].symbol), type);
-    llvm::StringMap<int64_t> owners;
-    auto launches = llvm::map_to_vector(program.steps, [&](const Step &step) {
-      const KernelUse &use = step.kernels[index];
-      auto callee = module.getOrInsertFunction(kernelSymbol(program, variant, use.symbol), type);
-      auto *kernel = llvm::cast<llvm::Function>(callee.getCallee());
-      kernel->setVisibility(llvm::GlobalValue::HiddenVisibility);
-      kernel->setDSOLocal(true);
-      if (owners.try_emplace(use.symbol, step.group).first->second != step.group)
-        kernel = callUnderOwnName(kernel, program, variant, step, use);
-      return structure({kernel, number(use.unitsPerImage), number(use.fixedUnits), number(use.grain)});
-    });
-    int64_t level = 0;
-    StringRef(variant.targetCpu).split("-v").second.getAsInteger(10, level);
-    return structure({text(variant.name), number(level), array(launches)});
-  }
-
-  /// A function that calls a kernel which an earlier group has, too, so that each group has symbols of its own in
-  /// backtraces and profiles.
-  llvm::Function *callUnderOwnName(llvm::Function *kernel, const Program &program, const Variant &variant,
-                                   const Step &step, const KernelUse &use) {
-    std::string name = program.groups[step.group].path;
-    for (char &c : name)
-      c = llvm::isAlnum(c) ? c : '_';
-    if (size_t dot = use.symbol.find('.'); dot != std::string::npos)
-      name += use.symbol.substr(dot);
-    std::string symbol = kernelSymbol(program, variant, name);
-    for (int number = 2; module.getFunction(symbol); ++number)
-      symbol = kernelSymbol(program, variant, name + "." + std::to_string(number));
-    auto *function =
-        llvm::Function::Create(kernel->getFunctionType(), llvm::GlobalValue::InternalLinkage, symbol, module);
-    function->setUWTableKind(llvm::UWTableKind::Default);
-    llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
-    auto arguments =
-        llvm::map_to_vector(function->args(), [](llvm::Argument &argument) -> llvm::Value * { return &argument; });
-    // As a tail call it would be gone from the stack while the kernel runs.
-    b.CreateCall(kernel, arguments)->setTailCallKind(llvm::CallInst::TCK_NoTail);
-    b.CreateRetVoid();
-    return function;
-  }
-
-  void network(const Program &program, const LibraryOptions &options) {
+  llvm::Error network(const Program &program, const LibraryTarget &target, const LibraryOptions &options) {
     int64_t maxOperands = 0;
     for (const Step &step : program.steps)
       maxOperands = std::max<int64_t>(maxOperands, step.operands.size());
     auto steps = llvm::map_to_vector(program.steps, [&](const Step &each) { return step(program, each); });
-    auto variants = llvm::map_to_vector(options.variants, [&](size_t index) { return variant(program, index); });
+    auto variants = target.addKernels(*this, program, options);
+    if (!variants)
+      return variants.takeError();
     Constant *weights = null();
     if (!options.weights.empty())
-      weights = constant(llvm::ConstantDataArray::getRaw(StringRef(options.weights.data(), options.weights.size()),
-                                                         options.weights.size(), llvm::Type::getInt8Ty(context)),
-                         llvm::Align(CNN_ALIGNMENT));
+      weights = bytes(options.weights, llvm::Align(CNN_ALIGNMENT));
     Constant *value = structure(
         {number(program.inputs.size()),
          number(program.outputs.size()),
          number(program.steps.size()),
-         number(variants.size()),
+         number(variants->size()),
          tensors(program.inputs),
          tensors(program.outputs),
          array(steps),
-         array(variants),
+         array(*variants),
          number(maxOperands),
          number(program.batch),
          number(program.workspaceBytes),
@@ -170,14 +96,9 @@ public:
          weights,
          number(program.groups.size()),
          array(llvm::map_to_vector(program.groups, [&](const GroupInfo &group) { return text(group.path); }))});
-    auto *global = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
-                                            llvm::GlobalValue::ExternalLinkage, value, "cnn_this_network");
-    global->setDSOLocal(true);
+    define("cnn_this_network", value);
+    return llvm::Error::success();
   }
-
-private:
-  llvm::Module &module;
-  llvm::LLVMContext &context;
 };
 
 /// Gives the API functions the network's name; hides everything else.
@@ -213,13 +134,15 @@ std::vector<std::string> cnn::apiSymbols(const Program &program, bool forTools) 
 
 llvm::Expected<std::unique_ptr<llvm::Module>> cnn::buildTables(const Program &program, const LibraryOptions &options,
                                                                llvm::LLVMContext &context) {
-  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(runtimeBitcode(), "runtime"), context);
+  const LibraryTarget &target = libraryTarget(program);
+  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(target.runtime(), "runtime"), context);
   if (!module)
     return module.takeError();
   auto tables = std::make_unique<llvm::Module>("tables", context);
   tables->setTargetTriple((*module)->getTargetTriple());
   tables->setDataLayout((*module)->getDataLayout());
-  TableBuilder(*tables).network(program, options);
+  if (llvm::Error error = NetworkTables(*tables).network(program, target, options))
+    return error;
   if (llvm::Linker::linkModules(**module, std::move(tables)))
     return llvm::createStringError("the tables of '" + program.name + "' do not fit the runtime");
   (*module)->setSourceFileName(program.name);

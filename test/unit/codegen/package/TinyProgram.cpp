@@ -152,7 +152,7 @@ Program cnn::tiny::makeProgram(const Options &options) {
       made.operands.push_back({Segment::Input, 1, 0, kPlanes * 4});
       made.operands.push_back({Segment::Output, 1, 0, kPlanes * 4});
     }
-    made.kernels.assign(options.isas.size(), {"step" + std::to_string(step), kPlanes, 0, 1});
+    made.kernels.assign(options.isas.size(), {"step" + std::to_string(step), kPlanes, 0, 1, {}});
     // Said to be more than it is, so that threads take part.
     program.groups.push_back({"layer" + std::to_string(step),
                               "elementwise",
