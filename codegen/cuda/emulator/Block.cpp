@@ -2,6 +2,7 @@
 #include "codegen/cuda/emulator/Block.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 #include <sys/mman.h>
@@ -67,6 +68,7 @@ Fault Block::run(Dim3 number) {
     return {CUDA_ERROR_OUT_OF_MEMORY, "there is no memory for the stacks of the emulated threads"};
   fault_ = {};
   const Dim3 &extent = launch_.block;
+  number_ = (number.z * launch_.grid.y + number.y) * launch_.grid.x + number.x;
   // NaN, whatever is read from it.
   memset(reinterpret_cast<void *>(sharedBegin_), 0xff, launch_.sharedBytes);
   if (launch_.options.checkRaces)
@@ -157,10 +159,10 @@ const std::string &Block::describeRace(const Race &race) {
   return race_;
 }
 
-void Block::checkGlobal(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes) {
+bool Block::checkGlobal(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes) {
   const auto stack = reinterpret_cast<uint64_t>(thread.stack);
   if (site.space == Space::Generic && Range{stack, Stacks::kBytes}.holds(address, bytes))
-    return;
+    return false;
   auto after = std::upper_bound(launch_.memory.begin(), launch_.memory.end(), address,
                                 [](uint64_t value, const Range &range) { return value < range.begin; });
   const Range *range = after == launch_.memory.begin() ? nullptr : &*std::prev(after);
@@ -168,7 +170,8 @@ void Block::checkGlobal(Thread &thread, const Site &site, uint64_t address, uint
     if (writes && !range->writable)
       fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS, "writes to a constant");
     thread.recent = *range;
-    return;
+    thread.recentNumber = range - launch_.memory.data();
+    return true;
   }
   if (range && address - range->begin < range->bytes + (uint64_t(16) << 20))
     fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS,
@@ -176,6 +179,35 @@ void Block::checkGlobal(Thread &thread, const Site &site, uint64_t address, uint
              " bytes");
   fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS,
        Twine(bytes) + " bytes at 0x" + Twine::utohexstr(address) + ", which is not memory of the device");
+}
+
+void Block::checkOperand(const Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes) {
+  const size_t number = site.operand;
+  if (writes && launch_.kernel->parameters[number].isReadOnly)
+    fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS,
+         "writes through parameter " + Twine(number) + ", which the kernel declares readonly");
+  if (number >= launch_.operands.size() || launch_.operands[number].holds(address, bytes))
+    return;
+  fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS,
+       Twine(bytes) + " bytes at " + Twine(static_cast<int64_t>(address - launch_.operands[number].begin)) +
+           " of operand " + Twine(number) + ", which has " + Twine(launch_.operands[number].bytes) + " bytes");
+}
+
+void Block::noteGlobal(const Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes) {
+  std::optional<GlobalHistory::Earlier> earlier =
+      writes ? launch_.history->write(thread.recentNumber, address, bytes, number_, thread.observer())
+             : launch_.history->read(thread.recentNumber, address, bytes, number_, thread.observer());
+  if (!earlier)
+    return;
+  const char *did = earlier->wrote ? "was written" : "was read";
+  if (earlier->severalBlocks)
+    fail(thread, site, CUDA_ERROR_LAUNCH_FAILED,
+         "race in global memory: what it " + Twine(writes ? "writes" : "reads") + " at " +
+             Twine(address - thread.recent.begin) + " of an allocation " + did + " by several blocks");
+  fail(thread, site, CUDA_ERROR_LAUNCH_FAILED,
+       "race in global memory: what it " + Twine(writes ? "writes" : "reads") + " at " +
+           Twine(address - thread.recent.begin) + " of an allocation " + did + " by thread " + Twine(earlier->thread) +
+           " of block " + Twine(earlier->block) + ", with no barrier between");
 }
 
 void Block::checkShared(const Thread &thread, const Site &site, uint64_t address, uint64_t bytes, uint64_t align) {
@@ -198,8 +230,11 @@ void Block::access(Thread &thread, const Site &site, uint64_t address, uint64_t 
     if (address % align != 0)
       fail(thread, site, CUDA_ERROR_MISALIGNED_ADDRESS,
            "the address 0x" + Twine::utohexstr(address) + " is not a multiple of " + Twine(align));
-    if (!thread.recent.holds(address, bytes) || (writes && !thread.recent.writable))
-      checkGlobal(thread, site, address, bytes, writes);
+    if (site.operand >= 0)
+      checkOperand(thread, site, address, bytes, writes);
+    const bool known = thread.recent.holds(address, bytes) && (!writes || thread.recent.writable);
+    if ((known || checkGlobal(thread, site, address, bytes, writes)) && launch_.history && !atomic)
+      noteGlobal(thread, site, address, bytes, writes);
     return;
   }
   if (site.space == Space::Global)
@@ -228,6 +263,14 @@ void Block::meet(Thread &thread, const Site &site, const uint64_t *arguments, ui
   thread.results = results;
   thread.mask = mask;
   Thread *lanes[32] = {};
+  // Lanes come in order, from one end or the other: mostly one look says that some are missing.
+  for (const uint32_t lane : {uint32_t(std::countr_zero(mask)), uint32_t(31 - std::countl_zero(mask))}) {
+    const size_t index = thread.warp * 32 + lane;
+    if (index < threads_.size() && &threads_[index] != &thread && threads_[index].waiting != Waiting::Lanes) {
+      suspend(thread, Waiting::Lanes);
+      return;
+    }
+  }
   for (uint32_t lane = 0; lane < 32; ++lane) {
     const size_t index = thread.warp * 32 + lane;
     if (!(mask >> lane & 1))
@@ -257,7 +300,7 @@ static void joinInto(Clocks &all, const Clocks &seen, const Clocks *&last) {
 }
 
 void Block::synchronize(Thread *const *lanes, uint32_t mask) {
-  if (!launch_.options.checkRaces)
+  if (!launch_.options.checkRaces && !launch_.history)
     return;
   std::shared_ptr<Clocks> all = std::make_shared<Clocks>(threads_.size());
   const Clocks *last = nullptr;
@@ -315,7 +358,7 @@ uint32_t Block::barrier(Thread &thread, const Site &site, uint32_t number, uint3
 
 void Block::complete(Barrier &barrier) {
   std::shared_ptr<Clocks> all;
-  if (launch_.options.checkRaces) {
+  if (launch_.options.checkRaces || launch_.history) {
     all = std::make_shared<Clocks>(threads_.size());
     const Clocks *last = nullptr;
     for (const Arrival &arrival : barrier.arrivals)

@@ -8,6 +8,7 @@
 #include "codegen/cuda/emulator/DeviceMemory.h"
 #include "codegen/cuda/emulator/Emulator.h"
 #include "codegen/cuda/emulator/Fibres.h"
+#include "codegen/cuda/emulator/GlobalRaces.h"
 #include "codegen/cuda/emulator/Races.h"
 #include "codegen/cuda/emulator/Sites.h"
 #include "runtime/cuda/cnn_cuda_driver.h"
@@ -50,7 +51,8 @@ struct Thread {
   uint16_t index = 0;
   Fibre fibre;
   char *stack = nullptr;
-  Range recent; ///< The range that global memory was last accessed in.
+  Range recent; ///< The range that global memory was last accessed in, and its number.
+  size_t recentNumber = 0;
 
   Waiting waiting = Waiting::No;
   const Site *site = nullptr; ///< Where it waits, with what it brings.
@@ -75,6 +77,9 @@ struct Launch {
   uint32_t sharedBytes = 0; ///< All of it: the kernel's own and what the launch adds.
   void **parameters = nullptr;
   std::vector<Range> memory; ///< What kernels may access, in order of address.
+  /// What may be accessed through each operand, with `writable` for what the kernel says of it; empty: not known.
+  std::vector<Range> operands;
+  GlobalHistory *history = nullptr; ///< Of accesses to `memory`; null: not kept.
   EmulatorOptions options;
 };
 
@@ -140,7 +145,10 @@ private:
   void complete(Barrier &barrier);
   void perform(PendingCopy &copy);
   void finish(Thread &thread, std::vector<PendingCopy> &copies);
-  void checkGlobal(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes);
+  /// Whether the address is one of global memory, not of the thread's own stack.
+  bool checkGlobal(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes);
+  void checkOperand(const Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes);
+  void noteGlobal(const Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes);
   void describeStandstill();
   const std::string &describeRace(const Race &race);
 
@@ -150,6 +158,7 @@ private:
   Stacks stacks_;
   std::vector<Thread> threads_;
   uint32_t warps_ = 0;
+  uint32_t number_ = 0; ///< Of the block in the grid.
   std::vector<uint32_t> warpOrder_, laneOrder_;
   Barrier barriers_[16];
   SharedHistory history_;

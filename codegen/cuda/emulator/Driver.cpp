@@ -352,11 +352,15 @@ CUresult LaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsig
       gridX > INT32_MAX || gridY == 0 || gridY > 65535 || gridZ == 0 || gridZ > 65535 ||
       sharedBytes > function->dynamicSharedBytes || extra)
     return CUDA_ERROR_INVALID_VALUE;
-  // The call's own copy: the caller's may be gone when a graph is launched. 64 bytes hold any parameter's alignment.
+  const unsigned block[] = {blockX, blockY, blockZ};
+  for (int axis = 0; axis < 3; ++axis)
+    if (kernel.requiredThreads[axis] && kernel.requiredThreads[axis] != block[axis])
+      return CUDA_ERROR_INVALID_VALUE;
+  // The call's own copy: the caller's may be gone when a graph is launched.
   std::vector<std::vector<uint64_t>> values;
-  for (size_t i = 0; i < kernel.parameterBytes.size(); ++i) {
-    values.emplace_back((kernel.parameterBytes[i] + 7) / 8);
-    memcpy(values.back().data(), parameters[i], kernel.parameterBytes[i]);
+  for (size_t i = 0; i < kernel.parameters.size(); ++i) {
+    values.emplace_back((kernel.parameters[i].bytes + 7) / 8);
+    memcpy(values.back().data(), parameters[i], kernel.parameters[i].bytes);
   }
   return device.issue(stream, [&device, &kernel, gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes,
                                values = std::move(values)]() mutable {
@@ -371,7 +375,7 @@ CUresult LaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsig
     launch.parameters = addresses.data();
     launch.memory = device.memory.ranges();
     launch.options = emulatorOptions();
-    return runGrid(launch);
+    return runGrid(std::move(launch));
   });
 }
 

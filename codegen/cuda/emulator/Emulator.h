@@ -2,8 +2,9 @@
 // its driver (runtime/cuda/cnn_cuda_driver.h), which take modules as LLVM bitcode for nvptx64 in place of PTX.
 //
 // Kernels run as they are: each device thread is a fibre that executes the kernel's code, compiled for the host, up to
-// the next operation that threads do together. Every access to memory is checked: bounds, alignment, and in shared
-// memory that no two threads touch the same bytes, one of them writing, without a barrier between. The emulator knows
+// the next operation that threads do together. Every access to memory is checked: bounds, alignment, what the kernel
+// promises about its parameters (align, readonly, noalias), and that no two threads touch the same bytes, one of them
+// writing, without a barrier between. The emulator knows
 // nothing of time, of weak memory order beyond that, and of how a GPU rounds inside a tensor core.
 #pragma once
 
@@ -22,7 +23,8 @@ struct EmulatorOptions {
   ThreadOrder order = ThreadOrder::Forward;
   CopyTime copies = CopyTime::Early;
   uint64_t seed = 1;
-  bool checkRaces = true;
+  bool checkRaces = true;       ///< In shared memory.
+  bool checkGlobalRaces = true; ///< In the device's memory, within a launch.
   bool countBankConflicts = false;
   /// Operating-system threads that run blocks; 0: one for each CPU.
   int workers = 1;

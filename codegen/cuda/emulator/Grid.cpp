@@ -1,7 +1,10 @@
 // See Grid.h, and Emulator.h for what is kept between launches.
 #include "codegen/cuda/emulator/Grid.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <atomic>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -52,7 +55,61 @@ static void keep(const BankCounter &banks) {
   }
 }
 
-CUresult runGrid(const Launch &launch) {
+namespace {
+/// The bytes of an operand: as many for each image, `stride` apart.
+struct Images {
+  uint64_t begin, bytes, stride, count;
+  uint64_t end() const { return begin + (count - 1) * stride + bytes; }
+};
+
+bool overlap(const Images &a, const Images &b) {
+  if (a.begin >= b.end() || b.begin >= a.end())
+    return false;
+  if (a.stride != b.stride || a.stride == 0)
+    return true;
+  // Slices of the same images: how far b's begin lies behind an a's.
+  const uint64_t behind = (b.begin + a.stride - a.begin % a.stride) % a.stride;
+  return behind < a.bytes || behind + b.bytes > a.stride;
+}
+} // namespace
+
+/// What the kernel promises about its parameters, or where its operands lie; the answer says what is not kept.
+static std::string bindOperands(Launch &launch) {
+  const Kernel &kernel = *launch.kernel;
+  auto word = [&](size_t index) {
+    uint64_t value = 0;
+    memcpy(&value, launch.parameters[index], std::min<size_t>(sizeof value, kernel.parameters[index].bytes));
+    return value;
+  };
+  for (const auto &[index, parameter] : llvm::enumerate(kernel.parameters))
+    if (parameter.isPointer && word(index) % parameter.align != 0)
+      return ("parameter " + llvm::Twine(index) + ", 0x" + llvm::Twine::utohexstr(word(index)) +
+              ", is not a multiple of " + llvm::Twine(parameter.align))
+          .str();
+  const size_t count = kernel.operandBytes.size();
+  std::vector<Images> images;
+  for (size_t i = 0; i < count; ++i) {
+    images.push_back({word(i), kernel.operandBytes[i], word(count + i), std::max<uint64_t>(1, word(2 * count))});
+    launch.operands.push_back({images[i].begin, images[i].end() - images[i].begin, !kernel.parameters[i].isReadOnly});
+  }
+  for (size_t i = 0; i < count; ++i)
+    for (size_t j = 0; j < count; ++j)
+      if (i != j && kernel.parameters[i].isNoAlias && (launch.operands[i].writable || launch.operands[j].writable) &&
+          overlap(images[i], images[j]))
+        return ("operand " + llvm::Twine(i) + ", which the kernel declares noalias, overlaps operand " + llvm::Twine(j))
+            .str();
+  return {};
+}
+
+CUresult runGrid(Launch launch) {
+  if (std::string broken = bindOperands(launch); !broken.empty()) {
+    std::lock_guard lock(mutex);
+    lastFault = "kernel '" + launch.kernel->name + "': " + broken;
+    return CUDA_ERROR_LAUNCH_FAILED;
+  }
+  std::optional<GlobalHistory> history;
+  if (launch.options.checkGlobalRaces)
+    launch.history = &history.emplace(launch.memory, launch.kernel->globalGranule);
   const uint64_t blocks = uint64_t(launch.grid.x) * launch.grid.y * launch.grid.z;
   const bool reverse = launch.options.order == ThreadOrder::Reverse;
   std::atomic<uint64_t> next = 0;

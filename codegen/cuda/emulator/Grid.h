@@ -7,6 +7,7 @@ namespace cnn::cuda::emulator {
 
 /// Blocks are handed to the workers that the options name; the first fault ends the launch. Keeps the fault's text and
 /// the counts of bank conflicts for those who take them (Emulator.h).
-CUresult runGrid(const Launch &launch);
+/// What is not set of `launch` (operands, history) is set here.
+CUresult runGrid(Launch launch);
 
 } // namespace cnn::cuda::emulator

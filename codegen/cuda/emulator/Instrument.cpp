@@ -3,6 +3,7 @@
 
 #include "codegen/cuda/emulator/Block.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/IRBuilder.h"
@@ -51,6 +52,8 @@ std::optional<size_t> registerOffset(StringRef name) {
       .Default(std::nullopt);
 }
 
+bool isKernel(const Function &function) { return function.getCallingConv() == CallingConv::PTX_Kernel; }
+
 class Instrumenter {
 public:
   Instrumenter(Module &module, std::deque<Site> &sites)
@@ -66,7 +69,7 @@ private:
   Error call(CallBase &call);
   void access(Instruction &instruction, Value *address, Type *type, Align align, bool writes, bool atomic = false);
   Error operation(CallBase &call, const Operation &operation);
-  void entry(Function &function, Instrumented &result);
+  Error entry(Function &function, Instrumented &result);
   Site &newSite(const Instruction &instruction);
   Value *hostAddress(const void *address) {
     return ConstantExpr::getIntToPtr(ConstantInt::get(word_, reinterpret_cast<uint64_t>(address)), pointer_);
@@ -86,7 +89,7 @@ private:
   Type *word_;
   DenseMap<GlobalVariable *, uint64_t> shared_;
   uint64_t staticBytes_ = 0;
-  unsigned granule_ = 4;
+  unsigned granule_ = 4, globalGranule_ = 4;
   // Of the function at work.
   uint32_t number_ = 0;
   Value *thread_ = nullptr, *sharedBase_ = nullptr;
@@ -145,6 +148,12 @@ static Space spaceOf(const Value *address) {
   return space == kShared ? Space::Shared : space == kGlobal ? Space::Global : Space::Generic;
 }
 
+/// The number of the kernel's parameter that an address is derived from; -1: of none.
+static int32_t operandOf(const Value *address) {
+  const auto *argument = dyn_cast<Argument>(getUnderlyingObject(address, /*MaxLookup=*/0));
+  return argument && isKernel(*argument->getParent()) ? static_cast<int32_t>(argument->getArgNo()) : -1;
+}
+
 void Instrumenter::access(Instruction &instruction, Value *address, Type *type, Align align, bool writes, bool atomic) {
   Site &site = newSite(instruction);
   site.bytes = static_cast<uint32_t>(layout_.getTypeStoreSize(type).getFixedValue());
@@ -152,12 +161,16 @@ void Instrumenter::access(Instruction &instruction, Value *address, Type *type, 
   site.space = spaceOf(address);
   site.writes = writes;
   site.atomic = atomic;
-  // What may be shared memory decides how finely accesses are told apart.
-  if (site.space == Space::Shared ||
-      (site.space == Space::Generic && !isa<Argument, AllocaInst>(getUnderlyingObject(address)))) {
-    const unsigned unit = std::min<unsigned>({4, static_cast<unsigned>(site.align), site.bytes});
-    granule_ = std::min(granule_, site.bytes % unit == 0 ? unit : 1u);
-  }
+  const Value *object = getUnderlyingObject(address, /*MaxLookup=*/0);
+  site.operand = operandOf(address);
+  // How finely accesses are told apart: as finely as anything accesses what may be that memory.
+  unsigned unit = std::min<unsigned>({4, static_cast<unsigned>(site.align), site.bytes});
+  if (site.bytes % unit != 0)
+    unit = 1;
+  if (site.space == Space::Shared || (site.space == Space::Generic && !isa<Argument, AllocaInst>(object)))
+    granule_ = std::min(granule_, unit);
+  if (site.space != Space::Shared && !isa<AllocaInst>(object))
+    globalGranule_ = std::min(globalGranule_, unit);
   IRBuilder<> builder(&instruction);
   callHost(builder, &checkAccess, {thread_, hostAddress(&site), builder.CreatePtrToInt(address, word_)});
 }
@@ -170,6 +183,8 @@ Error Instrumenter::operation(CallBase &call, const Operation &operation) {
   for (Value *argument : call.args()) {
     if (argument->getType()->isMetadataTy())
       return refuse(call, "an operand of '" + call.getCalledFunction()->getName() + "' is not a value");
+    if (argument->getType()->isPointerTy() && spaceOf(argument) != Space::Shared)
+      site.operand = operandOf(argument);
     Value *place = builder.CreateConstGEP1_64(word_, arguments_, count++);
     builder.CreateStore(toWord(builder, argument), place);
   }
@@ -206,8 +221,9 @@ Error Instrumenter::call(CallBase &call) {
       Site &site = newSite(call);
       site.align = (writes ? transfer->getDestAlign() : transfer->getSourceAlign()).valueOrOne().value();
       site.space = spaceOf(address);
+      site.operand = operandOf(address);
       site.writes = writes;
-      granule_ = 1;
+      granule_ = globalGranule_ = 1;
       callHost(builder, &checkRange,
                {thread_, hostAddress(&site), builder.CreatePtrToInt(address, word_),
                 builder.CreateZExt(transfer->getLength(), word_)});
@@ -218,8 +234,9 @@ Error Instrumenter::call(CallBase &call) {
     Site &site = newSite(call);
     site.align = set->getDestAlign().valueOrOne().value();
     site.space = spaceOf(set->getRawDest());
+    site.operand = operandOf(set->getRawDest());
     site.writes = true;
-    granule_ = 1;
+    granule_ = globalGranule_ = 1;
     callHost(builder, &checkRange,
              {thread_, hostAddress(&site), builder.CreatePtrToInt(set->getRawDest(), word_),
               builder.CreateZExt(set->getLength(), word_)});
@@ -327,22 +344,30 @@ Error Instrumenter::placeShared() {
 }
 
 /// void NAME.entry(ptr parameters): calls the kernel with what the parameters' addresses lead to.
-void Instrumenter::entry(Function &function, Instrumented &result) {
+Error Instrumenter::entry(Function &function, Instrumented &result) {
   Kernel kernel;
   kernel.name = function.getName();
   kernel.staticSharedBytes = static_cast<uint32_t>(staticBytes_);
-  for (const char *name : {"nvvm.maxntid", "nvvm.reqntid"})
-    if (function.hasFnAttribute(name)) {
-      SmallVector<StringRef> extents;
-      function.getFnAttribute(name).getValueAsString().split(extents, ',');
-      uint32_t threads = 1;
-      for (StringRef extent : extents) {
-        uint32_t value = 1;
-        extent.trim().getAsInteger(10, value);
-        threads *= value;
-      }
-      kernel.maxThreads = std::min(kernel.maxThreads, threads);
-    }
+  auto numbers = [&](StringRef name) {
+    SmallVector<StringRef> texts;
+    SmallVector<uint64_t> values;
+    function.getFnAttribute(name).getValueAsString().split(texts, ',', -1, /*KeepEmpty=*/false);
+    for (StringRef text : texts)
+      if (text.trim().getAsInteger(10, values.emplace_back()))
+        values.back() = 0;
+    return values;
+  };
+  for (auto [axis, extent] : enumerate(numbers("nvvm.reqntid")))
+    kernel.requiredThreads[axis] = static_cast<uint32_t>(extent);
+  uint64_t most = 1;
+  for (uint64_t extent : numbers("nvvm.maxntid"))
+    most *= extent;
+  if (function.hasFnAttribute("nvvm.maxntid"))
+    kernel.maxThreads = static_cast<uint32_t>(std::min<uint64_t>(kernel.maxThreads, most));
+  for (uint64_t bytes : numbers(kOperandBytes))
+    kernel.operandBytes.push_back(bytes);
+  if (!kernel.operandBytes.empty() && function.arg_size() < 2 * kernel.operandBytes.size() + 1)
+    return createStringError("function '" + kernel.name + "': has fewer parameters than its operands need");
   auto *type = FunctionType::get(Type::getVoidTy(context_), {pointer_}, false);
   Function *wrapper = Function::Create(type, GlobalValue::ExternalLinkage, entryName(kernel.name), module_);
   IRBuilder<> builder(BasicBlock::Create(context_, "", wrapper));
@@ -351,13 +376,19 @@ void Instrumenter::entry(Function &function, Instrumented &result) {
     Value *place =
         builder.CreateLoad(pointer_, builder.CreateConstGEP1_64(pointer_, wrapper->getArg(0), arguments.size()));
     Type *memory = argument.getParamByValType() ? argument.getParamByValType() : argument.getType();
-    kernel.parameterBytes.push_back(static_cast<uint32_t>(layout_.getTypeAllocSize(memory).getFixedValue()));
+    Parameter &parameter = kernel.parameters.emplace_back();
+    parameter.bytes = static_cast<uint32_t>(layout_.getTypeAllocSize(memory).getFixedValue());
+    parameter.isPointer = argument.getType()->isPointerTy() && !argument.hasByValAttr();
+    parameter.align = static_cast<uint32_t>(argument.getParamAlign().valueOrOne().value());
+    parameter.isReadOnly = argument.onlyReadsMemory();
+    parameter.isNoAlias = argument.hasNoAliasAttr();
     arguments.push_back(argument.getParamByValType() ? place : builder.CreateLoad(argument.getType(), place));
     argument.removeAttr(Attribute::ByVal);
   }
   builder.CreateCall(function.getFunctionType(), &function, arguments);
   builder.CreateRetVoid();
   result.kernels.push_back(std::move(kernel));
+  return Error::success();
 }
 
 Expected<Instrumented> Instrumenter::run() {
@@ -368,21 +399,25 @@ Expected<Instrumented> Instrumenter::run() {
   for (Function &function : module_)
     if (!function.isDeclaration()) {
       defined.push_back(&function);
-      if (function.getCallingConv() == CallingConv::PTX_Kernel)
+      if (isKernel(function))
         kernels.push_back(&function);
     }
   for (Function *function : defined) {
     if (Error error = this->function(*function))
       return error;
-    function->setCallingConv(CallingConv::C);
     function->removeFnAttr("target-cpu");
     function->removeFnAttr("target-features");
     function->setComdat(nullptr);
   }
+  for (Function *function : defined)
+    function->setCallingConv(CallingConv::C);
   for (Function *function : kernels)
-    entry(*function, result);
-  for (Kernel &kernel : result.kernels)
+    if (Error error = entry(*function, result))
+      return error;
+  for (Kernel &kernel : result.kernels) {
     kernel.sharedGranule = granule_;
+    kernel.globalGranule = globalGranule_;
+  }
   for (const auto &[variable, offset] : shared_)
     variable->eraseFromParent();
   for (GlobalVariable &variable : module_.globals()) {

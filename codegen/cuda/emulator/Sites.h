@@ -35,7 +35,8 @@ struct Site {
   uint32_t bytes = 0, align = 1;
   Space space = Space::Generic;
   bool writes = false, atomic = false;
-  uint32_t number = 0; ///< Among the sites of its module.
+  uint32_t number = 0;  ///< Among the sites of its module.
+  int32_t operand = -1; ///< The parameter that the address is derived from, if that is one of the kernel's operands.
 };
 
 /// The operation that an intrinsic of LLVM's NVPTX target stands for, or nothing when the emulator does not know it.
@@ -49,14 +50,30 @@ std::optional<Operation> findLaneOperation(llvm::StringRef name);
 std::optional<Operation> findMathOperation(llvm::StringRef name);
 std::optional<Operation> findMatrixOperation(llvm::StringRef name);
 
+/// What a kernel says of one of its parameters.
+struct Parameter {
+  uint32_t bytes = 8;
+  uint32_t align = 1; ///< Of the address that it is.
+  bool isPointer = false, isReadOnly = false, isNoAlias = false;
+};
+
+/// The attribute of a kernel that says how large its operands are: a decimal number of bytes for each, separated by
+/// commas. The operands are the first parameters; as many parameters follow them, the bytes from one image of each to
+/// the next, and then the number of images. An operand's number is that of one image, or of all of it where the
+/// distance is 0. An access through an operand has to stay inside it.
+inline constexpr llvm::StringLiteral kOperandBytes = "cnn-operand-bytes";
+
 /// A kernel that can be launched: `entry` takes the addresses of its parameters.
 struct Kernel {
   std::string name;
   void (*entry)(void **parameters) = nullptr;
-  std::vector<uint32_t> parameterBytes;
+  std::vector<Parameter> parameters;
+  std::vector<uint64_t> operandBytes; ///< Empty: nothing is said.
   uint32_t staticSharedBytes = 0;
   unsigned sharedGranule = 4; ///< The smallest access to shared memory, at most 4 bytes.
+  unsigned globalGranule = 4;
   uint32_t maxThreads = 1024;
+  std::array<uint32_t, 3> requiredThreads = {}; ///< 0: not said.
 };
 
 } // namespace cnn::cuda::emulator

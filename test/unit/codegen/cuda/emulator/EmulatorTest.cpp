@@ -284,6 +284,77 @@ no:
   EXPECT_THAT(device.run("k", {{5, 4, 1}, 64, 0}, {out, 1001}).fault, HasSubstr("block (0, 3, 0), thread (40, 0, 0)"));
 }
 
+namespace {
+/// A kernel of two operands as the compiler makes them; each thread copies an element, or does what `body` says.
+std::string operandKernel(const std::string &attributes, const std::string &body) {
+  return kDeclarations +
+         "define ptx_kernel void @k(ptr readonly align 16 %in, ptr noalias align 16 %out, i64 %s0, "
+         "i64 %s1, i64 %batch, i64 %units) " +
+         attributes + R"( {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %b = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
+  %n = zext i32 %t to i64
+  %first = mul i64 %n, %s0
+  %i = getelementptr i8, ptr %in, i64 %first
+  %second = mul i64 %n, %s1
+  %o = getelementptr i8, ptr %out, i64 %second
+  %v = load float, ptr %i, align 4
+)" + body +
+         "  ret void\n}\n";
+}
+const std::string kStore = "  store float %v, ptr %o, align 4\n";
+} // namespace
+
+TEST(Emulator, HoldsKernelsToWhatTheySayOfTheirOperands) {
+  EmulatedDevice device;
+  const CUdeviceptr memory = device.upload(numbers(1024));
+  const std::string attribute = "\"cnn-operand-bytes\"=\"4,4\"";
+  ASSERT_EQ(device.load(operandKernel(attribute, kStore)), "");
+  auto run = [&](CUdeviceptr in, CUdeviceptr out, uint64_t inStride, uint64_t outStride, uint64_t batch) {
+    return device.run("k", {{1, 1, 1}, 8, 0}, {in, out, inStride, outStride, batch, 8}).fault;
+  };
+  EXPECT_EQ(run(memory, memory + 1024, 4, 4, 8), "");
+  // Slices of the same images.
+  EXPECT_EQ(run(memory, memory + 16, 32, 32, 8), "");
+  EXPECT_THAT(run(memory, memory + 1024, 4, 4, 7), HasSubstr("4 bytes at 28 of operand 0, which has 28 bytes"));
+  EXPECT_THAT(run(memory, memory + 16, 4, 4, 8), HasSubstr("operand 1, which the kernel declares noalias, overlaps"));
+  EXPECT_THAT(run(memory, memory + 1028, 4, 4, 8), HasSubstr("parameter 1, 0x"));
+  ASSERT_EQ(device.load(operandKernel(attribute, "  store float %v, ptr %i, align 4\n")), "");
+  EXPECT_THAT(run(memory, memory + 1024, 4, 4, 8),
+              HasSubstr("through parameter 0, which the kernel declares readonly"));
+  EXPECT_THAT(device.load(operandKernel("\"cnn-operand-bytes\"=\"4,4,4\"", kStore)),
+              HasSubstr("has fewer parameters than its operands need"));
+}
+
+TEST(Emulator, LaunchesBlocksOfTheRequiredSizeOnly) {
+  EmulatedDevice device;
+  const CUdeviceptr memory = device.upload(numbers(1024));
+  ASSERT_EQ(device.load(operandKernel("\"nvvm.reqntid\"=\"8,1,1\"", kStore)), "");
+  const std::vector<uint64_t> parameters = {memory, memory + 1024, 4, 4, 8, 8};
+  EXPECT_EQ(device.run("k", {{1, 1, 1}, 8, 0}, parameters).code, CUDA_SUCCESS);
+  EXPECT_EQ(device.run("k", {{1, 1, 1}, 16, 0}, parameters).code, CUDA_ERROR_INVALID_VALUE);
+}
+
+TEST(Emulator, FindsRacesInGlobalMemory) {
+  EmulatedDevice device;
+  const CUdeviceptr memory = device.upload(numbers(1024));
+  auto run = [&](const std::string &body, uint64_t outStride, unsigned blocks, unsigned distance) {
+    EXPECT_EQ(device.load(operandKernel("", body)), "");
+    return device.run("k", {{blocks, 1, 1}, 8, 0}, {memory, memory + distance, 4, outStride, 8, 8}).fault;
+  };
+  EXPECT_EQ(run(kStore, 4, 1, 1024), "");
+  EXPECT_THAT(run(kStore, 0, 1, 1024), HasSubstr("race in global memory: what it writes at 1024 of an allocation was "
+                                                 "written by thread 0 of block 0"));
+  EXPECT_THAT(run(kStore, 4, 2, 1024), HasSubstr("was written by thread 0 of block 0"));
+  // A thread reads what its neighbour writes.
+  EXPECT_THAT(run(kStore, 4, 1, 16), HasSubstr("race in global memory: what it reads"));
+  const std::string barrier = "  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)\n";
+  EXPECT_EQ(run(barrier + kStore, 4, 1, 16), "");
+  EXPECT_THAT(run(barrier + kStore, 4, 2, 16), HasSubstr("of block 0"));
+  const std::string atomic = "  %old = atomicrmw fadd ptr %o, float %v monotonic, align 4\n";
+  EXPECT_EQ(run(atomic, 0, 2, 1024), "");
+}
+
 TEST(Emulator, RefusesModulesThatItCannotRun) {
   EmulatedDevice device;
   EXPECT_THAT(device.load("declare i64 @llvm.nvvm.read.ptx.sreg.clock64()\n"
