@@ -20,9 +20,9 @@ dt { color: #5b6577; }
 dd { margin: 0; }
 svg { width: 100%; height: auto; margin-top: 1em; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25em .6em; border-bottom: 1px solid #e3e7ee; vertical-align: top; }
+th, td { text-align: right; padding: .25em .6em; border-bottom: 1px solid #e3e7ee; vertical-align: top; white-space: nowrap; }
 th { color: #5b6577; font-weight: 600; position: sticky; top: 0; background: #fff; }
-th.left, td.left { text-align: left; }
+th.left, td.left { text-align: left; white-space: normal; }
 td.bar { width: 120px; }
 td.bar span { display: block; height: .8em; margin-top: .35em; background: #3b6fd4; border-radius: 2px; }
 details { color: #5b6577; font-size: .9em; }
