@@ -68,6 +68,11 @@ struct KernelUse {
 /// One launch of a kernel. Steps run in order; the units of a step run in any order, on any number of threads.
 struct Step {
   int64_t group = 0; ///< Index into Program::groups.
+  /// Whether the kernels compute one image after the other, from operands of that image and what all images share, so
+  /// that a part of the batch may be computed as if it were all of it.
+  bool isByImage = false;
+  /// This many steps, from this one on, may be run together, so many images at a time (Chains.h); 1: by itself.
+  int64_t chain = 1, chainImages = 0;
   std::vector<Operand> operands;
   std::vector<KernelUse> kernels; ///< One a variant, in the order of Program::variants.
 };

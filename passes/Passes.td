@@ -132,6 +132,15 @@ def Schedule : Cnn_Pass<"cnn-schedule"> {
     Option<"exact", "exact", "bool", "false", "Only algorithms that add the products as the formula does">];
 }
 
+def OrderGroups : Cnn_Pass<"cnn-order-groups"> {
+  let summary = "Lets groups that compute image by image follow one another";
+  let description = [{
+    A group whose results are one for all images (packed weights, say) moves up over all groups that go by images and stand right
+    before it, unless it reads a result of theirs. A group that goes by images and is no product of matrices or convolution moves
+    up over those that don't, likewise. Groups whose results are returned stay.
+  }];
+}
+
 def PlanMemory : Cnn_Pass<"cnn-plan-memory"> {
   let summary = "Places the results of groups in memory";
   let description = [{

@@ -60,6 +60,7 @@ static const Stage kStages[] = {
     {"schedule", true,
      [](OpPassManager &passes, const PipelineOptions &options) {
        passes.addPass(createSchedule({targetName(options), llvm::to_vector(options.isas), options.exact}));
+       passes.addPass(createOrderGroups());
      }},
     // Last, since schedules say how much scratch a group needs.
     {"plan", true,

@@ -1,8 +1,10 @@
 // See Lower.h.
 #include "codegen/cpu/Lower.h"
 
+#include "codegen/cpu/Chains.h"
 #include "codegen/cpu/GroupKernels.h"
 #include "codegen/cpu/ToLLVM.h"
+#include "codegen/cpu/WinogradKernels.h"
 #include "ir/reference/Prepare.h"
 #include "passes/TargetModel.h"
 
@@ -50,6 +52,8 @@ public:
     if (failed(lowerInputs()) || failed(lowerHyper()) || failed(lowerState()) || failed(lowerPacked()) ||
         failed(lowerGroups()) || failed(lowerOutputs()) || failed(lowerKernels()))
       return failure();
+    chainSteps(program,
+               llvm::map_to_vector(program.steps, [&](const Step &step) { return linkOf(groups[step.group]); }));
     return std::move(program);
   }
 
@@ -308,6 +312,28 @@ private:
     return info;
   }
 
+  /// Whether the group's kernels may compute a part of the batch as if it were all of it. Draws depend on the place in
+  /// the batch; products of matrices would pack their weights each time.
+  static bool isByImage(GroupOp group) {
+    return llvm::all_of(group.getResults(), isPerImage) &&
+           llvm::none_of(group.getBlock().without_terminator(), [](Operation &op) {
+             auto reduce = dyn_cast<ReduceOp>(op);
+             return isDraw(&op) || isa<BatchSizeOp, DenseOp, MatmulOp>(op) ||
+                    (reduce && llvm::is_contained(reduce.getDims(), 0));
+           });
+  }
+
+  static ChainLink linkOf(Lowered &lowered) {
+    ChainLink link;
+    GroupOp group = lowered.group;
+    for (Value input : group.getInputs())
+      if (!isPerImage(input))
+        link.sharedBytes += storedBytes(cast<RankedTensorType>(input.getType()), /*whole=*/true);
+    if (isa_and_nonnull<WinogradConv2dOp>(group.getAnchor()) && !readsPackedWeights(group))
+      link.grain = winogradBatchImages(problemOf(group));
+    return link;
+  }
+
   LogicalResult lowerOutputs() {
     Operation *end = run.getBody().front().getTerminator();
     int64_t outputs = 0;
@@ -384,6 +410,7 @@ private:
         if (program.variants.empty()) {
           Step &made = program.steps.emplace_back();
           made.group = lowered.index;
+          made.isByImage = isByImage(lowered.group);
           for (int64_t operand : kernel.operands)
             made.operands.push_back(operands[operand]);
         }

@@ -60,7 +60,8 @@ public:
     // A group that only moves memory still costs something.
     const GroupInfo &group = program.groups[step.group];
     return structure({array(operands), number(operands.size()),
-                      number(std::max(group.flopsPerImage, group.bytesPerImage / 4)), number(step.group)});
+                      number(std::max(group.flopsPerImage, group.bytesPerImage / 4)), number(step.group),
+                      number(step.chain), number(step.chainImages)});
   }
 
   llvm::Error network(const Program &program, const LibraryTarget &target, const LibraryOptions &options) {

@@ -22,6 +22,7 @@ extern "C" {
 #define CNN_MODEL_BYTES 64
 #define CNN_MAX_THREADS 256
 #define CNN_MAX_RANK 8
+#define CNN_CHAIN_OPERANDS 32
 
 /* Computes the work units [begin, end) of a step; each unit writes outputs of its own. buffers[i] is the address of
  * image 0 of operand i, image_strides[i] the bytes from one image to the next (0 for what all images share). `scratch`
@@ -49,6 +50,9 @@ typedef struct cnn_step {
   int64_t operand_count;
   int64_t cost_per_image; /* operations; what is below a threshold is not worth waking threads for */
   int64_t group;          /* the steps of one group follow one another */
+  /* So many steps from this one on compute image by image and may be run together, chain_images images at a time, while
+   * what they hand on is in the cache: each with CNN_CHAIN_OPERANDS operands at most. 1: this one alone. */
+  int64_t chain, chain_images;
 } cnn_step;
 
 /* A step's code on one instruction set: fixed_units + batch * units_per_image units, better handed out in multiples of

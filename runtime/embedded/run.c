@@ -120,11 +120,78 @@ static void run_step(const cnn_session *session, const cnn_step *step, const cnn
   session->pool.parallel_for(session->pool.context, workers, take_shares, &current);
 }
 
+/* Steps that are computed together, a few images at a time. */
+typedef struct chain_job {
+  _Alignas(64) _Atomic int64_t next;
+  _Alignas(64) const cnn_session *session;
+  const cnn_step *steps;
+  const cnn_launch *launches;
+  int64_t count, batch, chunk;
+} chain_job;
+
+static void take_images(void *argument, int worker) {
+  chain_job *current = argument;
+  char *scratch = current->session->scratch + worker * cnn_scratch_stride();
+  for (;;) {
+    int64_t first = atomic_fetch_add_explicit(&current->next, current->chunk, memory_order_relaxed);
+    if (first >= current->batch)
+      return;
+    const int64_t rest = current->batch - first, images = rest < current->chunk ? rest : current->chunk;
+    for (int64_t i = 0; i < current->count; ++i) {
+      const cnn_step *step = &current->steps[i];
+      char *buffers[CNN_CHAIN_OPERANDS];
+      int64_t strides[CNN_CHAIN_OPERANDS];
+      for (int64_t operand = 0; operand < step->operand_count; ++operand) {
+        cnn_api_resolve(current->session, &step->operands[operand], current->batch, &buffers[operand],
+                        &strides[operand]);
+        buffers[operand] += first * strides[operand];
+      }
+      const cnn_launch *launch = &current->launches[i];
+      launch->kernel(buffers, strides, images, 0, images * launch->units_per_image, scratch);
+    }
+  }
+}
+
+/* Whether the steps from `step` on were run as a chain. That needs enough images for all workers. */
+static int run_chain(const cnn_session *session, const cnn_step *step, const cnn_launch *launches, int64_t batch) {
+  enum { kChunksWanted = 4 };
+  if (step->chain <= 1 || batch == 1)
+    return 0;
+  int64_t cost_per_image = 0;
+  for (int64_t i = 0; i < step->chain; ++i)
+    cost_per_image += step[i].cost_per_image;
+  const int workers = cost_per_image < kOperationsWorthSplitting / batch ? 1 : session->pool.threads;
+  if (workers > 1 && batch < workers * kChunksWanted)
+    return 0;
+  chain_job current;
+  atomic_init(&current.next, 0);
+  current.session = session;
+  current.steps = step;
+  current.launches = launches;
+  current.count = step->chain;
+  current.batch = batch;
+  current.chunk = step->chain_images;
+  if (workers == 1) {
+    take_images(&current, 0);
+    return 1;
+  }
+  const int64_t most = batch / (workers * kChunksWanted);
+  if (current.chunk > most)
+    current.chunk = most;
+  session->pool.parallel_for(session->pool.context, workers, take_images, &current);
+  return 1;
+}
+
 static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer, void *context) {
   const cnn_network *network = &cnn_this_network;
   int64_t start = session->on_group ? cnn_now() : 0;
   for (int64_t i = 0; i < network->step_count; ++i) {
     const cnn_step *step = &network->steps[i];
+    /* Those who look on see whole steps. */
+    if (!observer && !session->on_group && run_chain(session, step, &session->model->variant->launches[i], batch)) {
+      i += step->chain - 1;
+      continue;
+    }
     for (int64_t operand = 0; operand < step->operand_count; ++operand)
       cnn_api_resolve(session, &step->operands[operand], batch, &session->buffers[operand],
                       &session->image_strides[operand]);

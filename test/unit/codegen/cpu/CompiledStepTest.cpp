@@ -22,7 +22,7 @@ using cnn::testing::Compiled;
 
 namespace {
 
-constexpr int64_t kBatch = 5;
+constexpr int64_t kBatch = 9; // Enough for two threads to take chains of steps.
 
 /// Builds a module with @step.
 class Step {

@@ -56,8 +56,10 @@ const cnn_operand addOperands[] = {{CNN_SEGMENT_WORKSPACE, 64, 32, 192},
                                    {CNN_SEGMENT_OUTPUT, 0, 0, 4},
                                    {CNN_SEGMENT_OUTPUT, 1, 0, 4}};
 const cnn_operand countOperands[] = {{CNN_SEGMENT_STATE, 0, 0, 0}};
-const cnn_step steps[] = {
-    {tableOperands, 2, 1, 0}, {scaleOperands, 3, 1, 1}, {addOperands, 4, 1, 1}, {countOperands, 1, 1, 2}};
+const cnn_step steps[] = {{tableOperands, 2, 1, 0, 1, 0},
+                          {scaleOperands, 3, 1, 1, 1, 0},
+                          {addOperands, 4, 1, 1, 1, 0},
+                          {countOperands, 1, 1, 2, 1, 0}};
 const char *const groups[] = {"table", "scale", "count"};
 
 const cnn_cuda_image newest[] = {{"ptx 90a", 8, 0}}, middle[] = {{"cubin 80", 9, 1}, {"ptx 80", 7, 0}},

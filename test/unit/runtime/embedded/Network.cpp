@@ -10,6 +10,7 @@
 namespace network {
 
 std::atomic<int> calls, scratchCollisions, inside, mostInside;
+std::atomic<int64_t> mostImages;
 std::atomic<bool> meet;
 
 static float weight(int64_t plane) { return 0.5f + static_cast<float>(plane); }
@@ -22,11 +23,16 @@ static void prepareTable(char *const *buffers, const int64_t *, int64_t, int64_t
     at(buffers[1], 0)[plane] = at(buffers[0], 0)[plane] + 1;
 }
 
-static void scale(char *const *buffers, const int64_t *strides, int64_t, int64_t begin, int64_t end, char *scratch) {
-  ++calls;
-  int now = ++inside;
-  for (int most = mostInside; most < now && !mostInside.compare_exchange_weak(most, now);) {
+template <typename T> static void raise(std::atomic<T> &most, T value) {
+  for (T last = most; last < value && !most.compare_exchange_weak(last, value);) {
   }
+}
+
+static void scale(char *const *buffers, const int64_t *strides, int64_t batch, int64_t begin, int64_t end,
+                  char *scratch) {
+  ++calls;
+  raise(mostImages, batch);
+  raise<int>(mostInside, ++inside);
   auto start = std::chrono::steady_clock::now();
   while (meet && mostInside < 2 && std::chrono::steady_clock::now() - start < std::chrono::seconds(1))
     std::this_thread::yield();
@@ -99,8 +105,9 @@ static const cnn_operand addOperands[] = {{CNN_SEGMENT_WORKSPACE, 64, 32, 512},
                                           {CNN_SEGMENT_FIXED, 64, 0, 0},
                                           {CNN_SEGMENT_OUTPUT, 0, 0, 4},
                                           {CNN_SEGMENT_OUTPUT, 1, 0, 4}};
+// The last two go by images: where there are enough, they are a chain of three images at a time.
 static const cnn_step steps[] = {
-    {tableOperands, 2, 1, 0}, {scaleOperands, 3, 1 << 20, 1}, {addOperands, 4, 1 << 20, 1}};
+    {tableOperands, 2, 1, 0, 1, 0}, {scaleOperands, 3, 1 << 20, 1, 2, 3}, {addOperands, 4, 1 << 20, 1, 1, 0}};
 static const char *const groups[] = {"table", "scale"};
 static const cnn_launch launches[] = {
     {prepareTable, 0, kPlanes, 1}, {scale, kPlanes, 0, 2}, {addAndSum, kPlanes, 0, 1}};

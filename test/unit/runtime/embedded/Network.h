@@ -19,6 +19,8 @@ constexpr int64_t kImage = kPlanes * kElements;
 extern std::atomic<int> calls, scratchCollisions;
 /// The largest number of threads seen within the second step at once.
 extern std::atomic<int> inside, mostInside;
+/// The most images that a call of the second step saw: its batch, or fewer where steps are run as a chain.
+extern std::atomic<int64_t> mostImages;
 /// When set, the first call of the second step waits (at most a second) until a second thread has come in.
 extern std::atomic<bool> meet;
 

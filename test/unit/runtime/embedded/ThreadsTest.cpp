@@ -24,6 +24,38 @@ TEST(Threads, AnyNumberGivesTheSameBits) {
   }
 }
 
+TEST(Threads, ChainsGiveTheSameBits) {
+  Model model;
+  for (int threads : {1, 2, 3, 8}) {
+    Session session(model, 40, threads);
+    // 40 images are enough for four turns of each thread; 4 only where there is one.
+    for (int64_t batch : {40, 35, 4}) {
+      Tensors tensors(batch, 78);
+      scratchCollisions = mostImages = 0;
+      for (int repeat = 0; repeat < 5; ++repeat)
+        ASSERT_EQ(tensors.run(session.get(), batch), CNN_OK);
+      tensors.expectRight();
+      EXPECT_EQ(scratchCollisions, 0);
+      EXPECT_EQ(mostImages, batch > 4      ? std::min<int64_t>(3, batch / (threads * 4))
+                            : threads == 1 ? 3
+                                           : 4)
+          << batch << " images on " << threads << " threads";
+    }
+  }
+}
+
+/// Those who look on, and the times of groups, are of whole steps.
+TEST(Threads, ObserversEndChains) {
+  Model model;
+  Session session(model, 12, 1);
+  Tensors tensors(12);
+  ASSERT_EQ(cnn_api_session_on_group(session.get(), [](void *, int64_t, int64_t) {}, nullptr), CNN_OK);
+  mostImages = 0;
+  ASSERT_EQ(tensors.run(session.get(), 12), CNN_OK);
+  tensors.expectRight();
+  EXPECT_EQ(mostImages, 12);
+}
+
 TEST(Threads, WorkIsSharedAndThreadsWakeFromSleep) {
   Model model;
   Session session(model, 2, 2);
