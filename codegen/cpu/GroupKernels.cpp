@@ -147,29 +147,4 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
   return kernels;
 }
 
-std::string structuralKey(GroupOp group, ScheduleAttr schedule) {
-  std::string key;
-  llvm::raw_string_ostream stream(key);
-  stream << schedule;
-  DenseMap<Value, int> numbers;
-  for (auto [argument, input] : llvm::zip(group.getBlock().getArguments(), group.getInputs())) {
-    numbers[argument] = numbers.size();
-    stream << "|" << argument.getType() << (isPerImage(input) ? "" : "one");
-  }
-  for (Operation &op : group.getBlock()) {
-    stream << "\n" << op.getName();
-    for (Value operand : op.getOperands())
-      stream << " " << numbers.lookup(operand);
-    // Not the path, which only draws depend on.
-    for (NamedAttribute attribute : op.getAttrDictionary())
-      if (attribute.getName() != "path" || isDraw(&op))
-        stream << " " << attribute.getName().getValue() << "=" << attribute.getValue();
-    for (Value result : op.getResults()) {
-      numbers[result] = numbers.size();
-      stream << " " << result.getType();
-    }
-  }
-  return key;
-}
-
 } // namespace cnn::cpu

@@ -26,8 +26,4 @@ llvm::SmallVector<ScratchPart> scratchParts(GroupOp group, ScheduleAttr schedule
 llvm::FailureOr<llvm::SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, llvm::StringRef symbol,
                                                                   GroupOp group, ScheduleAttr schedule);
 
-/// A text that is the same for groups whose kernels are the same: what the body computes, on which types, by which
-/// schedule.
-std::string structuralKey(GroupOp group, ScheduleAttr schedule);
-
 } // namespace cnn::cpu

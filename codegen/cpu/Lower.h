@@ -2,20 +2,13 @@
 // group, the kernels of every instruction set, and where everything lies. Groups of the same structure share kernels.
 #pragma once
 
-#include "codegen/Program.h"
-#include "ir/CnnOps.h"
-#include "ir/reference/Tensor.h"
+#include "codegen/PlannedProgram.h"
 
 namespace cnn::cpu {
 
-struct LowerOptions {
-  /// The library's name, a C identifier; by default the module's name, made one.
-  std::string name;
+struct LowerOptions : ProgramOptions {
   /// Instruction sets to emit, of those that groups have schedules for; empty: all of them.
   std::vector<std::string> isas;
-  /// Gives the value of a state variable, of the shape of its type, and reports its own errors; asked while weights are
-  /// streamed.
-  std::function<llvm::FailureOr<reference::Tensor>(llvm::StringRef name, mlir::RankedTensorType type)> state;
   /// Is shown the kernels of each instruction set, a module that bears its name, before they become LLVM IR; may be
   /// null.
   std::function<void(mlir::ModuleOp kernels)> onKernels;
