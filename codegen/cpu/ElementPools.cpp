@@ -1,6 +1,8 @@
-// Pooling, resizing and their transposes, element by element (Elements.h).
+// Pooling, resizing and their transposes, and warps, element by element (Elements.h).
 #include "codegen/cpu/Elements.h"
+#include "codegen/cpu/Math.h"
 #include "codegen/cpu/Resizing.h"
+#include "codegen/cpu/Warping.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -133,6 +135,29 @@ Value Elements::resizeGrad(ResizeGradOp op, ArrayRef<Value> index) {
       value = b.mulf(value, b.mulf(buildShare(b, rowAxis, index[2], row), buildShare(b, columnAxis, index[3], column)));
     return b.addf(folded, value);
   });
+}
+
+Value Elements::warp(WarpOp op, ArrayRef<Value> index) {
+  auto image = cast<RankedTensorType>(op.getImage().getType());
+  Value row = arith::SIToFPOp::create(b, b.f32(), index[2]), column = arith::SIToFPOp::create(b, b.f32(), index[3]);
+  std::array<WarpTaps, 2> axes;
+  for (int axis : {0, 1}) {
+    auto map = [&](int k) { return at(op.getMatrix(), {index[0], b.index(axis), b.index(k)}); };
+    Value place = multiplyAdd(b, map(1), column, multiplyAdd(b, map(0), row, map(2)));
+    if (op.getDisplacement())
+      place = b.addf(place, at(op.getDisplacement(), {index[0], b.index(axis), index[2], index[3]}));
+    axes[axis] = buildWarpTaps(b, op, place, image.getDimSize(2 + axis));
+  }
+  auto pixel = [&](int i, int j) {
+    auto wide = [&](Value x) -> Value { return arith::ExtUIOp::create(b, b.i64(), x); };
+    Value value = at(op.getImage(), {index[0], index[1], wide(axes[0].pixels[i]), wide(axes[1].pixels[j])});
+    return axes[0].inside[i] ? b.select(both(axes[0].inside[i], axes[1].inside[j]), value, number(0)) : value;
+  };
+  if (op.getFilter() == WarpFilter::Nearest)
+    return pixel(0, 0);
+  auto between = [&](Value from, Value to, Value weight) { return multiplyAdd(b, weight, b.subf(to, from), from); };
+  Value above = between(pixel(0, 0), pixel(0, 1), axes[1].weight);
+  return between(above, between(pixel(1, 0), pixel(1, 1), axes[1].weight), axes[0].weight);
 }
 
 } // namespace cnn::cpu

@@ -18,10 +18,11 @@ static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(valu
 
 std::string Elements::whyNot(Operation *op) {
   Type element = typeOf(op->getResult(0)).getElementType();
-  if (isa<ConstantOp, RelayoutOp, ReshapeOp, PadOp, ConcatOp, BroadcastOp, TransposeOp, SliceOp, UnsliceOp>(op))
+  if (isa<ConstantOp, RelayoutOp, ReshapeOp, PadOp, ConcatOp, BroadcastOp, TransposeOp, SliceOp, UnsliceOp,
+          FlipKernelsOp>(op))
     return valueType(element, 1) ? "" : llvm::formatv("the CPU target does not compute with {0}", element).str();
   if (isa<Conv2dOp, Conv2dTransposeOp, Conv2dWeightGradOp, DenseOp, MatmulOp, BatchNormOp, ReduceOp, SoftmaxOp,
-          MaxPoolOp, AvgPoolOp, MaxPoolGradOp, MaxPoolPickOp, AvgPoolGradOp, PadGradOp, ResizeOp, ResizeGradOp,
+          MaxPoolOp, AvgPoolOp, MaxPoolGradOp, MaxPoolPickOp, AvgPoolGradOp, PadGradOp, ResizeOp, ResizeGradOp, WarpOp,
           RandomUniformOp, RandomNormalOp, BatchSizeOp>(op))
     return element.isF32() ? "" : llvm::formatv("{0} computes in f32, not in {1}", op->getName(), element).str();
   if (!isElementwise(op))
@@ -185,6 +186,15 @@ Value Elements::padGrad(PadGradOp op, ArrayRef<Value> index) {
   });
 }
 
+Value Elements::flipKernels(FlipKernelsOp op, ArrayRef<Value> index) {
+  RankedTensorType weight = typeOf(op.getWeight());
+  // Group g of the result's rows has the columns of the weights' group g of rows.
+  int64_t outputs = weight.getDimSize(0) / int64_t(op.getGroups()), inputs = weight.getDimSize(1);
+  Value row = b.add(b.mul(b.div(index[0], inputs), outputs), index[1]), column = b.rem(index[0], inputs);
+  auto mirrored = [&](int dim) { return b.sub(b.index(weight.getDimSize(dim) - 1), index[dim]); };
+  return at(op.getWeight(), {row, column, mirrored(2), mirrored(3)});
+}
+
 Value Elements::concat(ConcatOp op, ArrayRef<Value> index) {
   Value result;
   int64_t begin = 0, axis = op.getAxis();
@@ -252,6 +262,7 @@ Value Elements::compute(Operation *op, ArrayRef<Value> index) {
       .Case([&](PadGradOp op) { return padGrad(op, index); })
       .Case([&](UnsliceOp op) { return unslice(op, index); })
       .Case([&](ConcatOp op) { return concat(op, index); })
+      .Case([&](FlipKernelsOp op) { return flipKernels(op, index); })
       .Case([&](Conv2dOp op) { return conv(op, index); })
       .Case([&](Conv2dTransposeOp op) { return convTranspose(op, index); })
       .Case([&](Conv2dWeightGradOp op) { return convWeightGrad(op, index); })
@@ -268,6 +279,7 @@ Value Elements::compute(Operation *op, ArrayRef<Value> index) {
       .Case([&](AvgPoolGradOp op) { return avgPoolGrad(op, index); })
       .Case([&](ResizeOp op) { return resize(op, index); })
       .Case([&](ResizeGradOp op) { return resizeGrad(op, index); })
+      .Case([&](WarpOp op) { return warp(op, index); })
       .Case([&](BatchSizeOp op) -> Value { return arith::SIToFPOp::create(b, b.f32(), extent(op.getInput(), 0)); })
       .Case([&](BroadcastOp op) {
         Index from;

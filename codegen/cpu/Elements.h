@@ -58,6 +58,7 @@ private:
   Value pad(PadOp op, llvm::ArrayRef<Value> index);
   Value padGrad(PadGradOp op, llvm::ArrayRef<Value> index);
   Value concat(ConcatOp op, llvm::ArrayRef<Value> index);
+  Value flipKernels(FlipKernelsOp op, llvm::ArrayRef<Value> index);
   Value unslice(UnsliceOp op, llvm::ArrayRef<Value> index);
   template <typename Op> Value draw(Op op, llvm::ArrayRef<Value> index);
   // ElementSums.cpp
@@ -77,6 +78,7 @@ private:
   Value avgPoolGrad(AvgPoolGradOp op, llvm::ArrayRef<Value> index);
   Value resize(ResizeOp op, llvm::ArrayRef<Value> index);
   Value resizeGrad(ResizeGradOp op, llvm::ArrayRef<Value> index);
+  Value warp(WarpOp op, llvm::ArrayRef<Value> index);
   /// The row-major place in its plane of the largest element of the window of output [n, c, y, x]; -1 without elements.
   template <typename Op> Value largest(Op op, llvm::ArrayRef<Value> output);
   /// The number of positions of that window that an average counts, as f32.

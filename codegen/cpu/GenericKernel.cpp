@@ -6,11 +6,7 @@
 // image of the others, padding included.
 #include "codegen/cpu/Kernels.h"
 
-#include "codegen/cpu/ElementOps.h"
-#include "codegen/cpu/Elements.h"
-#include "passes/TargetModel.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "codegen/cpu/ElementResults.h"
 
 using namespace mlir;
 
@@ -18,35 +14,14 @@ namespace cnn::cpu {
 
 namespace {
 
-/// Results of one shape, which one loop nest stores.
-struct Results {
-  RankedTensorType type;
-  SmallVector<unsigned> numbers;
-  SmallVector<int64_t> extents; ///< With the padding that any of them stores; that of the batch has no meaning.
-};
-
-/// The extents of the storage of dimension `dim`.
-int64_t paddedExtent(RankedTensorType type, int64_t dim) {
-  LayoutAttr layout = getLayout(type);
-  return llvm::alignTo(type.getDimSize(dim), layout ? layout.tileSize(dim) : 1);
-}
-
 class GenericBuilder {
 public:
   GenericBuilder(KernelBuilder &b, GroupOp group) : b(b), group(group), elements(b, group) {
-    for (auto [number, value] : llvm::enumerate(group.getResults())) {
-      auto type = cast<RankedTensorType>(value.getType());
-      SmallVector<Results> &all = isPerImage(value) ? ofImages : fixed;
-      auto same = llvm::find_if(all, [&](Results &known) { return known.type.getShape() == type.getShape(); });
-      if (same == all.end())
-        same = all.insert(all.end(), Results{type, {}, SmallVector<int64_t>(type.getRank(), 0)});
-      same->numbers.push_back(number);
-      for (int64_t dim = &all == &ofImages; dim < type.getRank(); ++dim)
-        same->extents[dim] = std::max(same->extents[dim], paddedExtent(type, dim));
-    }
-    for (Results &results : fixed)
+    for (ElementResults &results : elementResults(group))
+      (results.hasImages ? ofImages : fixed).push_back(std::move(results));
+    for (ElementResults &results : fixed)
       fixedUnits = std::max(fixedUnits, outermost(results, 0));
-    for (Results &results : ofImages)
+    for (ElementResults &results : ofImages)
       unitsPerImage = std::max(unitsPerImage, outermost(results, 1));
   }
 
@@ -70,12 +45,12 @@ public:
   }
 
 private:
-  static int64_t outermost(const Results &results, size_t dim) {
+  static int64_t outermost(const ElementResults &results, size_t dim) {
     return dim < results.extents.size() ? results.extents[dim] : 1;
   }
 
   void buildFixed(Value unit) {
-    for (const Results &results : fixed)
+    for (const ElementResults &results : fixed)
       below(unit, outermost(results, 0), fixedUnits, [&] {
         SmallVector<Value> index;
         if (results.type.getRank() > 0)
@@ -86,7 +61,7 @@ private:
 
   void buildImages(Value unit) {
     SmallVector<Value> at = b.delinearize(unit, {Value(), b.index(unitsPerImage)});
-    for (const Results &results : ofImages)
+    for (const ElementResults &results : ofImages)
       below(at[1], outermost(results, 1), unitsPerImage, [&] {
         SmallVector<Value> index = {at[0]};
         if (results.type.getRank() > 1)
@@ -102,10 +77,10 @@ private:
     b.ifThen(b.lessThan(value, b.index(extent)), body);
   }
 
-  void nest(const Results &results, SmallVector<Value> &index) {
+  void nest(const ElementResults &results, SmallVector<Value> &index) {
     size_t dim = index.size();
     if (dim == results.extents.size())
-      return store(results, index);
+      return storeElementResults(b, elements, group, results, index);
     b.forLoop(b.index(0), b.index(results.extents[dim]), 1, [&](Value iv) {
       index.push_back(iv);
       nest(results, index);
@@ -113,57 +88,10 @@ private:
     });
   }
 
-  /// The element of each result: zero where it is padding of this result's, and nothing where it is padding of
-  /// another's. All are computed before the first is stored, which may lie over an operand.
-  void store(const Results &results, ArrayRef<Value> index) {
-    Value exists = isBelow(index, results.type.getShape(), results.extents);
-    auto values = [&] {
-      SmallVector<Value> all;
-      for (unsigned number : results.numbers)
-        all.push_back(elements.at(group.getYield().getValues()[number], index));
-      for (auto [number, value] : llvm::zip_equal(results.numbers, all))
-        store(number, index, value);
-    };
-    auto zeros = [&] {
-      for (unsigned number : results.numbers) {
-        auto type = cast<RankedTensorType>(group.getResult(number).getType());
-        SmallVector<int64_t> padded(results.extents);
-        for (int64_t dim = 0; dim < type.getRank(); ++dim)
-          if (!type.isDynamicDim(dim))
-            padded[dim] = paddedExtent(type, dim);
-        auto zero = [&] { store(number, index, elementConstant(b, type.getElementType(), 1, 0)); };
-        if (Value stored = isBelow(index, padded, results.extents))
-          b.ifThen(stored, zero);
-        else
-          zero();
-      }
-    };
-    if (exists)
-      b.ifThen(exists, values, zeros);
-    else
-      values();
-  }
-
-  /// Whether the index, which is below `extents`, is below `shape`; null where it is in any case.
-  Value isBelow(ArrayRef<Value> index, ArrayRef<int64_t> shape, ArrayRef<int64_t> extents) {
-    Value condition;
-    for (size_t dim = 0; dim < shape.size(); ++dim)
-      if (!ShapedType::isDynamic(shape[dim]) && shape[dim] < extents[dim]) {
-        Value inside = b.lessThan(index[dim], b.index(shape[dim]));
-        condition = condition ? arith::AndIOp::create(b, condition, inside).getResult() : inside;
-      }
-    return condition;
-  }
-
-  void store(unsigned number, ArrayRef<Value> index, Value value) {
-    auto type = cast<RankedTensorType>(group.getResult(number).getType());
-    storeElements(b, type.getElementType(), value, elements.address(group->getNumOperands() + number, type, index), 0);
-  }
-
   KernelBuilder &b;
   GroupOp group;
   Elements elements;
-  SmallVector<Results> fixed, ofImages;
+  SmallVector<ElementResults> fixed, ofImages;
   int64_t fixedUnits = 0, unitsPerImage = 0;
 };
 

@@ -4,6 +4,7 @@
 #include "codegen/cpu/ElementOps.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/Math.h"
+#include "codegen/cpu/Warping.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -64,61 +65,10 @@ public:
   }
 
 private:
-  /// One axis at 16 positions: two neighbouring pixels, how near the second one is, and whether each is in the image
-  /// (null: it is).
-  struct Taps {
-    Value pixels[2], weight, inside[2];
-  };
-
   static int number(Value operand) { return cast<BlockArgument>(operand).getArgNumber(); }
-  Value compare(arith::CmpFPredicate predicate, Value x, Value y) { return arith::CmpFOp::create(b, predicate, x, y); }
-  Value compare(arith::CmpIPredicate predicate, Value x, Value y) { return arith::CmpIOp::create(b, predicate, x, y); }
   Value integer(int64_t value) { return integerConstant(b, integers, value); }
-  Value toFloat(Value x) { return arith::SIToFPOp::create(b, b.block(), x); }
-  /// x within the limits, `low` where it is NaN.
-  Value limit(Value x, float low, float high) {
-    x = b.select(compare(arith::CmpFPredicate::OGE, x, b.splat(low)), x, b.splat(low));
-    return b.select(compare(arith::CmpFPredicate::OLE, x, b.splat(high)), x, b.splat(high));
-  }
-  /// The largest integer up to x, which is within the range of 32 bits.
-  Value floor(Value x) {
-    Value towardsZero = arith::FPToSIOp::create(b, integers, x);
-    Value above = compare(arith::CmpFPredicate::OGT, toFloat(towardsZero), x);
-    return b.select(above, arith::SubIOp::create(b, towardsZero, integer(1)), towardsZero);
-  }
 
-  /// As WarpAxis::settle of the reference.
-  Value settle(Value place, int64_t extent) {
-    if (isZero)
-      return limit(place, -1, static_cast<float>(extent));
-    if (op.getBorder() == WarpBorder::Reflect) {
-      place = b.select(compare(arith::CmpFPredicate::ORD, place, place), place, b.splat(-1.0f));
-      Value period = b.splat(static_cast<float>(std::max<int64_t>(2 * (extent - 1), 1)));
-      place = limit(place, -0x1p30f, 0x1p30f);
-      place = b.subf(place, b.mulf(period, toFloat(floor(b.divf(place, period)))));
-      Value back = b.subf(period, place);
-      place = b.select(compare(arith::CmpFPredicate::OLE, place, back), place, back);
-    }
-    return limit(place, 0, static_cast<float>(extent - 1));
-  }
-
-  Taps taps(Value place, int64_t extent) {
-    Taps taps;
-    place = settle(place, extent);
-    bool isNearest = op.getFilter() == WarpFilter::Nearest;
-    Value first = floor(isNearest ? b.addf(place, b.splat(0.5f)) : place);
-    taps.weight = b.subf(place, toFloat(first));
-    for (int k = 0; k < (isNearest ? 1 : 2); ++k) {
-      Value pixel = arith::AddIOp::create(b, first, integer(k)), last = integer(extent - 1);
-      if (isZero)
-        taps.inside[k] = compare(arith::CmpIPredicate::ule, pixel, last);
-      pixel = b.select(compare(arith::CmpIPredicate::slt, pixel, integer(0)), integer(0), pixel);
-      taps.pixels[k] = b.select(compare(arith::CmpIPredicate::sgt, pixel, last), last, pixel);
-    }
-    return taps;
-  }
-
-  Value pixel(Value plane, const Taps &row, int i, const Taps &column, int j) {
+  Value pixel(Value plane, const WarpTaps &row, int i, const WarpTaps &column, int j) {
     Value index =
         arith::AddIOp::create(b, arith::MulIOp::create(b, row.pixels[i], integer(extents[1])), column.pixels[j]);
     auto addresses =
@@ -147,7 +97,7 @@ private:
 
     auto chunk = [&](Value x, Value mask) {
       Value columns = b.addf(b.splat(arith::SIToFPOp::create(b, b.f32(), x).getResult()), b.constantBlock(lanes));
-      std::array<Taps, 2> axes;
+      std::array<WarpTaps, 2> axes;
       for (int axis = 0; axis < 2; ++axis) {
         Value place = b.fma(m[axis][1], columns, atRow[axis]);
         if (Value displacement = op.getDisplacement()) {
@@ -155,7 +105,7 @@ private:
           Value from = b.offset(b.imageOf(number(displacement), n), bytes);
           place = b.addf(place, loadElements(b, b.f32(), from, 0, kBlock, mask));
         }
-        axes[axis] = taps(place, extents[axis]);
+        axes[axis] = buildWarpTaps(b, op, place, extents[axis]);
       }
       b.forLoop(0, image.getDimSize(1), 1, [&](Value c) {
         Value plane = b.offset(b.imageOf(number(op.getImage()), n), b.mul(c, extents[0] * extents[1] * 4));
