@@ -1,0 +1,34 @@
+// The `cuda` dialect: one attribute, what was decided for a group on one architecture.
+#ifndef CNN_CODEGEN_CUDA_DIALECT_TD
+#define CNN_CODEGEN_CUDA_DIALECT_TD
+
+include "codegen/cuda/CudaEnums.td"
+include "ir/CnnAttrs.td"
+
+def Cuda_Dialect : Dialect {
+  let name = "cuda";
+  let cppNamespace = "::cnn::cuda";
+  let summary = "Schedules of groups on NVIDIA GPUs";
+  let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{ void registerAttributes(); }];
+}
+
+def Cuda_ScheduleAttr : AttrDef<Cuda_Dialect, "Schedule", [DeclareAttrInterfaceMethods<Cnn_ScheduleAttrInterface>]> {
+  let mnemonic = "schedule";
+  let summary = "Algorithm and launch of a group";
+  let description = [{
+    `element`: each thread computes one stored element of the results by the operations' formulas. `chain`: element-wise
+    operations, four consecutive elements a thread, loaded and stored as one. `reduce`: the threads of a block share the
+    terms of some results and join their sums in shared memory. `softmax`: a warp a row. `threads` is the size of a block.
+
+    The algorithm is the same on every architecture, since packed weights and scratch depend on it.
+
+    Example: `#cuda.schedule<algorithm = element, threads = 256>`
+  }];
+  let parameters = (ins EnumParameter<Cuda_Algorithm>:$algorithm,
+                        DefaultValuedParameter<"int64_t", "256">:$threads);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif
