@@ -52,7 +52,7 @@ host::Result<void> load(Subject &subject, BenchOptions &options, std::chrono::st
 host::Result<void> prepareNetwork(Subject &subject, ModuleOp network, const Weights &weights,
                                   const TargetChoice &choice, BenchOptions &options) {
   auto start = std::chrono::steady_clock::now();
-  auto compiled = compile(network, &weights, {llvm::to_vector(choice.isas), options.target.exact});
+  auto compiled = compile(network, &weights, choice.compileOptions(options.target.exact));
   if (!compiled)
     return compiled.error();
   subject.compiled = std::move(*compiled);
@@ -66,7 +66,7 @@ host::Result<void> prepareNetwork(Subject &subject, ModuleOp network, const Weig
 host::Result<void> prepareStep(Subject &subject, TrainingProgram &program, const TargetChoice &choice,
                                BenchOptions &options) {
   auto start = std::chrono::steady_clock::now();
-  auto compiled = compile(*program.step, /*weights=*/nullptr, {llvm::to_vector(choice.isas), options.target.exact});
+  auto compiled = compile(*program.step, /*weights=*/nullptr, choice.compileOptions(options.target.exact));
   if (!compiled)
     return compiled.error();
   subject.compiled = std::move(*compiled);

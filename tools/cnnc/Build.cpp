@@ -77,7 +77,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
 
   auto start = std::chrono::steady_clock::now();
   MLIRContext context;
-  CompileOptions compileOptions = {llvm::to_vector(choice->isas), exact};
+  CompileOptions compileOptions = choice->compileOptions(exact);
   OwningOpRef<ModuleOp> network;
   TrainingProgram block;
   std::optional<Weights> weights;

@@ -1,8 +1,10 @@
-// Runs the pipeline and the CPU's code generation; Compile.h has the contract.
+// Runs the pipeline and the target's code generation; Compile.h has the contract.
 #include "tools/cnnc/Compile.h"
 
 #include "codegen/cpu/CpuTargetModel.h"
 #include "codegen/cpu/Lower.h"
+#include "codegen/cuda/CudaTargetModel.h"
+#include "codegen/cuda/Lower.h"
 #include "codegen/package/CheckProgram.h"
 #include "passes/Pipeline.h"
 
@@ -23,13 +25,32 @@ llvm::SmallVector<GroupOp> Compiled::groups() {
   return groups;
 }
 
+/// The instruction sets or architectures.
+static std::vector<std::string> namesOf(const CompileOptions &options) {
+  std::vector<std::string> names;
+  for (cpu::Isa isa : options.isas)
+    names.push_back(cpu::isaInfo(isa).name.str());
+  for (const cuda::Architecture *architecture : options.architectures)
+    names.push_back(architecture->name.str());
+  return names;
+}
+
+static FailureOr<Program> lower(ModuleOp module, const ProgramOptions &common, const CompileOptions &options) {
+  if (options.architectures.empty()) {
+    cpu::LowerOptions lower{common, namesOf(options), options.onKernels};
+    return cpu::lowerToProgram(module, lower);
+  }
+  cuda::LowerOptions lower{common, namesOf(options), options.onKernels};
+  return cuda::lowerToProgram(module, lower);
+}
+
 OwningOpRef<ModuleOp> runStages(ModuleOp network, StringRef stage, const CompileOptions &options,
                                 std::function<LogicalResult(StringRef, ModuleOp)> afterPass) {
   cpu::registerCpuTarget();
+  cuda::registerCudaTarget();
   PipelineOptions pipeline;
-  pipeline.target = findTargetModel("cpu");
-  for (cpu::Isa isa : options.isas)
-    pipeline.isas.push_back(cpu::isaInfo(isa).name.str());
+  pipeline.target = findTargetModel(options.architectures.empty() ? "cpu" : "cuda");
+  pipeline.isas = namesOf(options);
   pipeline.exact = options.exact;
   pipeline.keepBuffers = options.keepBuffers;
   pipeline.afterPass = std::move(afterPass);
@@ -46,16 +67,13 @@ host::Result<std::unique_ptr<Compiled>> compile(ModuleOp network, const Weights 
   compiled->module = runStages(network, "plan", options);
   if (!compiled->module)
     return host::makeError("the network cannot be compiled");
-  cpu::LowerOptions lower;
-  for (cpu::Isa isa : options.isas)
-    lower.isas.push_back(cpu::isaInfo(isa).name.str());
-  lower.onKernels = options.onKernels;
+  ProgramOptions common;
   if (weights)
-    lower.state = [weights](StringRef name, RankedTensorType type) { return (*weights)(name, type); };
+    common.state = [weights](StringRef name, RankedTensorType type) { return (*weights)(name, type); };
   // A name such as 'xor' is none in C++.
   StringRef name = network.getSymName().value_or("network");
-  lower.name = isIdentifier(name) ? "" : (name + "_").str();
-  FailureOr<Program> program = cpu::lowerToProgram(*compiled->module, lower);
+  common.name = isIdentifier(name) ? "" : (name + "_").str();
+  FailureOr<Program> program = lower(*compiled->module, common, options);
   if (failed(program))
     return host::makeError("no code can be generated for the network");
   compiled->program = std::move(*program);

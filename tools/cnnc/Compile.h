@@ -3,6 +3,7 @@
 
 #include "codegen/Program.h"
 #include "codegen/cpu/Isa.h"
+#include "codegen/cuda/Architecture.h"
 #include "tools/cnnc/Weights.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -19,8 +20,11 @@ struct CompileOptions {
   bool exact = false;
   /// A memory plan that gives every result memory of its own.
   bool keepBuffers = false;
-  /// Is shown the kernels of each instruction set before they become LLVM IR (codegen/cpu/Lower.h); may be null.
+  /// Is shown the kernels of each instruction set or architecture before they become LLVM IR (codegen/cpu/Lower.h); may
+  /// be null.
   std::function<void(mlir::ModuleOp kernels)> onKernels = nullptr;
+  /// Of the target "cuda", which is meant where there are any.
+  llvm::SmallVector<const cuda::Architecture *> architectures = {};
 };
 
 /// A network after the last pass and what it was lowered to.

@@ -50,7 +50,7 @@ private:
 
 host::Result<std::unique_ptr<Target>> createCpuTarget(ModuleOp network, const Weights &weights,
                                                       const TargetChoice &choice, int64_t threads, bool exact) {
-  auto compiled = compile(network, &weights, {llvm::to_vector(choice.isas), exact});
+  auto compiled = compile(network, &weights, choice.compileOptions(exact));
   if (!compiled)
     return compiled.error();
   auto loaded = Loaded::create((*compiled)->program, /*isa=*/{}, codeCache());

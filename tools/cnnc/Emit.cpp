@@ -4,6 +4,8 @@
 #include "tools/cnnc/Driver.h"
 #include "tools/cnnc/Target.h"
 
+#include "codegen/cuda/ToPtx.h"
+#include "codegen/cuda/Toolkit.h"
 #include "codegen/package/MachineCode.h"
 #include "frontend/AstPrinter.h"
 #include "frontend/Diagnostics.h"
@@ -19,7 +21,7 @@ using namespace mlir;
 namespace cnn {
 namespace {
 
-enum class Form { Tree, Network, Kernels, LlvmIr, Assembly, Object };
+enum class Form { Tree, Network, Kernels, LlvmIr, Assembly, Object, Ptx, Sass };
 
 struct Stage {
   StringRef name;
@@ -36,7 +38,9 @@ std::vector<Stage> allStages() {
                                                           {"assembly", Form::Assembly},
                                                           {"asm", Form::Assembly},
                                                           {"object", Form::Object},
-                                                          {"obj", Form::Object}});
+                                                          {"obj", Form::Object},
+                                                          {"ptx", Form::Ptx},
+                                                          {"sass", Form::Sass}});
   return stages;
 }
 
@@ -68,6 +72,34 @@ std::optional<std::string> syntaxTree(const NetworkOptions &options) {
   return std::nullopt;
 }
 
+/// The kernels of a program for CUDA as LLVM IR, PTX or machine code, an architecture after the other.
+host::Result<std::string> deviceCode(const Program &program, Form form) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  for (const Variant &variant : program.variants) {
+    if (form == Form::LlvmIr) {
+      variant.module->print(stream, nullptr);
+      continue;
+    }
+    const cuda::Architecture &architecture = *cuda::findArchitecture(variant.name);
+    auto ptx = cuda::toPtx(*variant.module, architecture);
+    if (!ptx)
+      return toError(ptx.takeError());
+    if (form == Form::Ptx) {
+      stream << *ptx;
+      continue;
+    }
+    auto assembled = cuda::assemble(*ptx, architecture);
+    if (!assembled)
+      return toError(assembled.takeError());
+    auto sass = cuda::disassemble(assembled->cubin);
+    if (!sass)
+      return toError(sass.takeError());
+    stream << *sass;
+  }
+  return text;
+}
+
 /// The text or the bytes of a later stage.
 host::Result<std::string> render(ModuleOp network, const Stage &stage, CompileOptions options) {
   std::string text;
@@ -92,6 +124,8 @@ host::Result<std::string> render(ModuleOp network, const Stage &stage, CompileOp
     return compiled.error();
   if (stage.form == Form::Kernels)
     return text;
+  if (!options.architectures.empty())
+    return deviceCode((*compiled)->program, stage.form);
   CodeStage code = stage.form == Form::LlvmIr     ? CodeStage::LlvmIr
                    : stage.form == Form::Assembly ? CodeStage::Assembly
                                                   : CodeStage::Object;
@@ -115,7 +149,7 @@ int emitCommand(ArrayRef<std::string> arguments) {
   CommandLine line("cnnc emit", "Prints the network after a stage of the compiler.");
   networkOptions.declare(line);
   line.text("stage", "STAGE", stageName, llvm::join(names, ", ") + "; required");
-  line.text("target", "TARGET", targetText, "cpu:ISA,... (the best of this machine)");
+  line.text("target", "TARGET", targetText, "cpu:ISA,... (the best of this machine) or cuda:ARCHITECTURE,...");
   line.text("output", "FILE", output, "write to a file instead of the standard output");
   line.flag("exact", exact, "no Winograd");
   if (std::optional<int> code = line.parse(arguments))
@@ -125,13 +159,17 @@ int emitCommand(ArrayRef<std::string> arguments) {
     return line.misuse(stageName.empty() ? "'--stage' is missing: one of " + listOfNames(names)
                                          : "there is no stage '" + stageName + "'" + didYouMean(stageName, names) +
                                                "; there are " + listOfNames(names, "and"));
-  auto choice = TargetChoice::parse(targetText, /*all=*/false);
+  auto choice = TargetChoice::parse(targetText, /*all=*/false, /*devices=*/true);
   if (!choice)
     return line.misuse(choice.error().message);
   if (choice->isReference)
     return line.misuse("target 'reference' has no code");
   if (stage->form == Form::Tree && !(networkOptions.shapes.empty() && networkOptions.outputs.empty()))
     return line.misuse("a syntax tree is of the text alone: '--shape' and '--outputs' are for later stages");
+  if ((stage->form == Form::Ptx || stage->form == Form::Sass) && !choice->isCuda())
+    return line.misuse("'--stage " + stageName + "' is the code of the target 'cuda'");
+  if ((stage->form == Form::Assembly || stage->form == Form::Object) && choice->isCuda())
+    return line.misuse("the code of the target 'cuda' is '--stage ptx' or '--stage sass'");
   if (stage->form == Form::Object && choice->isas.size() != 1)
     return line.misuse("an object file is for one instruction set: --target cpu:avx2, for one");
   if (stage->form == Form::Object && output.empty() && llvm::sys::Process::StandardOutIsDisplayed())
@@ -148,7 +186,7 @@ int emitCommand(ArrayRef<std::string> arguments) {
     OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, networkOptions);
     if (!network)
       return 1;
-    auto rendered = render(*network, *stage, {llvm::to_vector(choice->isas), exact});
+    auto rendered = render(*network, *stage, choice->compileOptions(exact));
     if (!rendered)
       return fail(rendered.error().message);
     text = std::move(*rendered);

@@ -215,11 +215,11 @@ int explainCommand(ArrayRef<std::string> arguments) {
   OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, networkOptions);
   if (!network)
     return 1;
-  OwningOpRef<ModuleOp> planned = runStages(*network, "plan", {llvm::to_vector(choice->isas), exact});
+  OwningOpRef<ModuleOp> planned = runStages(*network, "plan", choice->compileOptions(exact));
   if (!planned)
     return fail("the network cannot be compiled");
   if (!html.empty())
-    if (auto written = writePage(html, *network, {llvm::to_vector(choice->isas), exact}); !written)
+    if (auto written = writePage(html, *network, choice->compileOptions(exact)); !written)
       return fail(written.error().message);
   auto run = planned->lookupSymbol<func::FuncOp>(kRunFunction);
   host::JsonWriter writer;

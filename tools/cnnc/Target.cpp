@@ -24,7 +24,34 @@ void TargetOptions::declare(CommandLine &line) {
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
 }
 
-host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
+CompileOptions TargetChoice::compileOptions(bool exact) const {
+  CompileOptions options;
+  options.isas = llvm::to_vector(isas);
+  options.architectures = llvm::to_vector(architectures);
+  options.exact = exact;
+  return options;
+}
+
+/// The architectures of `cuda:LIST`.
+static host::Result<TargetChoice> parseArchitectures(StringRef text) {
+  TargetChoice choice;
+  auto [name, list] = text.split(':');
+  for (StringRef word : llvm::split(text.contains(':') ? list : "sm_80", ',')) {
+    const cuda::Architecture *architecture = cuda::findArchitecture(word);
+    if (!architecture)
+      return host::makeError("there is no architecture '{}'{}; there are {}", word.str(),
+                             didYouMean(word, cuda::architectureNames()),
+                             listOfNames(cuda::architectureNames(), "and"));
+    if (llvm::is_contained(choice.architectures, architecture))
+      return host::makeError("architecture '{}' is named twice", word.str());
+    choice.architectures.push_back(architecture);
+  }
+  // They are entries of one table, which has the most capable first.
+  llvm::sort(choice.architectures);
+  return choice;
+}
+
+host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all, bool devices) {
   TargetChoice choice;
   auto [name, list] = text.split(':');
   SmallVector<StringRef> isaNames;
@@ -34,6 +61,10 @@ host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
     choice.isReference = true;
     return choice;
   }
+  if (name == "cuda" && devices)
+    return parseArchitectures(text);
+  if (name == "cuda")
+    return host::makeError("target 'cuda' is for 'emit' so far");
   if (name != "cpu")
     return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}' and 'reference'", name.str(),
                            didYouMean(name, {"cpu", "reference"}), llvm::join(isaNames, ","));

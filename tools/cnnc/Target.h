@@ -4,6 +4,7 @@
 #include "codegen/cpu/Isa.h"
 #include "codegen/package/CodeCache.h"
 #include "runtime/host/Tensor.h"
+#include "tools/cnnc/Compile.h"
 #include "tools/cnnc/Driver.h"
 #include "tools/cnnc/Ports.h"
 #include "tools/cnnc/Weights.h"
@@ -31,9 +32,15 @@ struct TargetChoice {
   bool isReference = false;
   /// Of the CPU: the best that this machine has when none is named.
   std::vector<cpu::Isa> isas;
+  /// Of CUDA, the most capable first: sm_80, whose code runs on all that came later, when none is named.
+  std::vector<const cuda::Architecture *> architectures;
 
-  /// `cpu`, `cpu:avx2,sse` or `reference`. `all` instead of the best where no instruction set is named.
-  static host::Result<TargetChoice> parse(llvm::StringRef text, bool all);
+  bool isCuda() const { return !architectures.empty(); }
+  CompileOptions compileOptions(bool exact) const;
+
+  /// `cpu`, `cpu:avx2,sse` or `reference`, and with `devices` `cuda` or `cuda:sm_90a,sm_80`. `all` instead of the best
+  /// where no instruction set is named.
+  static host::Result<TargetChoice> parse(llvm::StringRef text, bool all, bool devices = false);
 };
 
 class Target {

@@ -48,7 +48,7 @@ int verifyCommand(ArrayRef<std::string> arguments) {
   for (auto [port, input] : llvm::zip_equal(ports, *inputs))
     if (port.type.isDynamicDim(0))
       batch = input.shape.front();
-  CompileOptions compileOptions{llvm::to_vector(choice->isas), targetOptions.exact};
+  CompileOptions compileOptions = choice->compileOptions(targetOptions.exact);
   int64_t threads = targetOptions.threads ? targetOptions.threads : host::usableCpus();
 
   auto exact = createReferenceTarget(*network, *weights, threads)->run(*inputs);
