@@ -10,6 +10,13 @@
 
 namespace cnn::cuda {
 
+/// A GPU of an architecture, by which reports say what should hold a kernel: the figures of its data sheet.
+struct Device {
+  llvm::StringRef name;
+  double teraflops; ///< Of f32 multiply-adds, two operations each, without tensor cores.
+  double gigabytes; ///< Of memory, a second.
+};
+
 struct Architecture {
   llvm::StringRef
       name;       ///< "sm_80", "sm_90a": as on the command line, in schedules and as LLVM's name of the processor.
@@ -21,6 +28,7 @@ struct Architecture {
   int64_t sharedBytesPerMultiprocessor;
   int64_t threadsPerMultiprocessor;
   int64_t blocksPerMultiprocessor;
+  Device device;
 
   /// cp.async, ldmatrix' companions and mma.sync on tf32 and bf16.
   bool hasAsyncCopies() const { return capability >= 80; }

@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/CpuTargetModel.h"
 #include "codegen/cpu/Lower.h"
+#include "codegen/cuda/Architecture.h"
 #include "codegen/cuda/CudaTargetModel.h"
 #include "codegen/cuda/Lower.h"
 #include "codegen/package/CheckProgram.h"

@@ -3,7 +3,6 @@
 
 #include "codegen/Program.h"
 #include "codegen/cpu/Isa.h"
-#include "codegen/cuda/Architecture.h"
 #include "tools/cnnc/Weights.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -14,6 +13,10 @@
 #include <string>
 
 namespace cnn {
+
+namespace cuda {
+struct Architecture;
+}
 
 struct CompileOptions {
   llvm::SmallVector<cpu::Isa> isas;

@@ -1,6 +1,7 @@
 // `cnnc explain`: what became of each layer, and why not more.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
+#include "tools/cnnc/DeviceReport.h"
 #include "tools/cnnc/Driver.h"
 #include "tools/cnnc/FmaPeak.h"
 #include "tools/cnnc/HtmlReport.h"
@@ -88,7 +89,7 @@ Explanation explain(GroupOp group) {
   return result;
 }
 
-void print(const Explanation &group) {
+void print(const Explanation &group, ArrayRef<std::string> figures) {
   llvm::outs() << group.path << ": " << group.kind << (group.elided ? ", in place: nothing runs" : "") << "\n"
                << "  computes:  " << group.operations << "\n";
   for (const std::string &layout : group.layouts)
@@ -97,11 +98,14 @@ void print(const Explanation &group) {
     llvm::outs() << "  memory:    " << place << "\n";
   for (const Explanation::Choice &choice : group.schedules)
     llvm::outs() << "  " << llvm::left_justify(choice.isa + ":", 11) << choice.description << "\n";
+  for (const std::string &line : figures)
+    llvm::outs() << "  " << line << "\n";
   for (const std::string &note : group.notes)
     llvm::outs() << "  note:      " << note << "\n";
 }
 
-void write(host::JsonWriter &json, const Explanation &group) {
+/// `device` may be null; `number` is the group's in its program.
+void write(host::JsonWriter &json, const Explanation &group, const DeviceReport *device, size_t number) {
   json.beginObject().member("path", group.path).member("kind", group.kind).member("operations", group.operations);
   json.array("layouts", group.layouts).array("memory", group.places).member("in_place", group.elided);
   json.key("schedules").beginObject();
@@ -111,7 +115,10 @@ void write(host::JsonWriter &json, const Explanation &group) {
         .member("algorithm", choice.algorithm)
         .member("schedule", choice.description)
         .endObject();
-  json.endObject().array("notes", group.notes).endObject();
+  json.endObject();
+  if (device && !group.elided)
+    device->write(json, number);
+  json.array("notes", group.notes).endObject();
 }
 
 /// What a training step keeps for the backward pass, and what it computes again.
@@ -196,25 +203,39 @@ host::Result<void> writePage(const std::string &file, ModuleOp network, const Co
 int explainCommand(ArrayRef<std::string> arguments) {
   NetworkOptions networkOptions;
   std::string targetText = "cpu", html;
+  int64_t batch = 1;
   bool exact = false, json = false;
   CommandLine line("cnnc explain",
                    "Says of each group what was fused and why not more, its layout, algorithm and tiles.");
   networkOptions.declare(line);
-  line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse) or cpu:ISA,...");
+  line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse), cpu:ISA,... or cuda:ARCHITECTURE,...");
+  line.number("batch", "N", batch, 1, 65536, "images of the launches of 'cuda' (1)");
   line.flag("exact", exact, "no Winograd");
   line.text("html", "FILE", html, "write a page with all of it and a roofline as well");
   line.flag("json", json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
-  auto choice = TargetChoice::parse(targetText, /*all=*/true);
+  auto choice = TargetChoice::parse(targetText, /*all=*/true, /*devices=*/true);
   if (!choice)
     return line.misuse(choice.error().message);
   if (choice->isReference)
     return line.misuse("target 'reference' decides nothing");
+  if (choice->isCuda() && !html.empty())
+    return line.misuse("the page has what was measured on this machine's CPU: '--html' is not for the target 'cuda'");
   MLIRContext context;
   OwningOpRef<ModuleOp> network = loadNetworkOrBlock(context, networkOptions);
   if (!network)
     return 1;
+  std::optional<DeviceReport> device;
+  if (choice->isCuda()) {
+    auto compiled = compile(*network, /*weights=*/nullptr, choice->compileOptions(exact));
+    if (!compiled)
+      return fail(compiled.error().message);
+    auto report = DeviceReport::create((*compiled)->program, batch);
+    if (!report)
+      return fail(report.error().message);
+    device = std::move(*report);
+  }
   OwningOpRef<ModuleOp> planned = runStages(*network, "plan", choice->compileOptions(exact));
   if (!planned)
     return fail("the network cannot be compiled");
@@ -231,13 +252,15 @@ int explainCommand(ArrayRef<std::string> arguments) {
       print(backward);
   }
   writer.key("groups").beginArray();
+  size_t number = 0; // Of the groups that run code.
   for (auto [index, group] : llvm::enumerate(run.getOps<GroupOp>())) {
     Explanation explanation = explain(group);
-    write(writer, explanation);
-    if (json)
-      continue;
-    llvm::outs() << (index ? "\n" : "");
-    print(explanation);
+    write(writer, explanation, device ? &*device : nullptr, number);
+    if (!json) {
+      llvm::outs() << (index ? "\n" : "");
+      print(explanation, device && !explanation.elided ? device->lines(number) : std::vector<std::string>());
+    }
+    number += !explanation.elided;
   }
   if (json)
     llvm::outs() << writer.endArray().endObject().text() << "\n";

@@ -1,6 +1,7 @@
 // Chooses the target that `--target` names; Target.h has the contract.
 #include "tools/cnnc/Target.h"
 
+#include "codegen/cuda/Architecture.h"
 #include "frontend/Diagnostics.h"
 #include "runtime/host/Cpus.h"
 
@@ -64,7 +65,7 @@ host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all, bool de
   if (name == "cuda" && devices)
     return parseArchitectures(text);
   if (name == "cuda")
-    return host::makeError("target 'cuda' is for 'emit' so far");
+    return host::makeError("target 'cuda' is for 'emit' and 'explain' so far");
   if (name != "cpu")
     return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}' and 'reference'", name.str(),
                            didYouMean(name, {"cpu", "reference"}), llvm::join(isaNames, ","));
