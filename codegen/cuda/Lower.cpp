@@ -83,6 +83,7 @@ public:
     if (failed(planned))
       return failure();
     program = std::move(planned->program);
+    program.target = "cuda";
     groups = std::move(planned->groups);
     for (const Architecture &architecture : allArchitectures()) {
       bool asked =

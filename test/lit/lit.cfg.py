@@ -43,6 +43,8 @@ config.substitutions += [
 
 if config.sanitizers:
     config.available_features.add("sanitizer")
+if shutil.which("ptxas"):
+    config.available_features.add("ptxas")
 if os.path.isdir(config.cnn_shared):
     config.available_features.add("shared")
 if platform.machine() == "x86_64":

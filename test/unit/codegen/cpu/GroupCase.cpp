@@ -90,18 +90,18 @@ std::string GroupCase::text() const {
          "\n}\n";
 }
 
-namespace {
-
 GroupOp groupOf(ModuleOp module) {
   GroupOp found;
   module.walk([&](GroupOp group) { found = group; });
   return found;
 }
 
-OwningOpRef<ModuleOp> parse(MLIRContext &context, const std::string &text) {
+OwningOpRef<ModuleOp> parseGroup(MLIRContext &context, const std::string &text) {
   context.loadDialect<CnnDialect, CpuDialect, func::FuncDialect>();
   return parseSourceString<ModuleOp>(text, &context);
 }
+
+namespace {
 
 /// An operand in memory, between pages that no one may touch.
 struct Stored {
@@ -146,76 +146,15 @@ struct Stored {
   }
 };
 
-ScheduleAttr scheduleOf(MLIRContext *context, KernelKind kind) {
-  ConvTile tile;
-  tile.unroll = 1;
-  return convSchedule(context, algorithmOf(kind), tile);
-}
-
 } // namespace
 
-CompiledGroup::CompiledGroup(const std::string &text, Isa isa, KernelKind kind)
-    : jit(isa, [&](KernelBuilder &b) {
-        OwningOpRef<ModuleOp> module = parse(*b.getContext(), text);
-        GroupOp group = groupOf(*module);
-        ScheduleAttr schedule = scheduleOf(b.getContext(), kind);
-        std::string whyNot;
-        if (kernelKindOf(group, whyNot) != kind)
-          return;
-        if (auto built = buildGroupKernels(b, "group", group, schedule); succeeded(built))
-          kernels.assign(built->begin(), built->end());
-        auto parts = scratchParts(group, schedule);
-        scratch.assign(parts.begin(), parts.end());
-      }) {}
-
-void CompiledGroup::run(std::vector<char *> buffers, std::vector<int64_t> imageStrides, int64_t batch,
-                        int pieces) const {
-  std::vector<Floats> memory;
-  for (const ScratchPart &part : scratch) {
-    buffers.push_back(memory.emplace_back(batch * part.bytes / 4, NAN).bytes());
-    imageStrides.push_back(part.bytes);
-  }
-  for (const GroupKernel &kernel : kernels) {
-    std::vector<char *> own;
-    std::vector<int64_t> ownStrides;
-    for (int64_t operand : kernel.operands) {
-      own.push_back(buffers[operand]);
-      ownStrides.push_back(imageStrides[operand]);
-    }
-    int64_t units = kernel.info.fixedUnits + batch * kernel.info.unitsPerImage;
-    Floats thread(std::max<int64_t>(kernel.info.scratchBytes / 4, 1), NAN);
-    for (int piece = pieces; piece-- > 0;)
-      jit.lookup(kernel.info.symbol)(own.data(), ownStrides.data(), batch, units * piece / pieces,
-                                     units * (piece + 1) / pieces, thread.bytes());
-  }
-}
-
-void GroupCase::check(KernelKind kind) {
-  for (Isa isa : allIsas()) {
-    if (hostSupports(isa))
-      check(isa, kind);
-    else
-      std::cout << "SKIP " << isaInfo(isa).name.str() << ": this machine does not have it\n";
-    if (::testing::Test::HasFailure())
-      return;
-  }
-}
-
-void GroupCase::check(Isa isa, KernelKind kind) {
+void GroupCase::compare(ArrayRef<Runner> runners) {
   std::string source = text();
-  SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(batch) + ", " + isaInfo(isa).name.str() +
-               "\n" + source);
+  SCOPED_TRACE("seed " + std::to_string(seed) + ", batch " + std::to_string(batch) + "\n" + source);
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  OwningOpRef<ModuleOp> module = parse(context, source);
+  OwningOpRef<ModuleOp> module = parseGroup(context, source);
   ASSERT_TRUE(module);
   GroupOp group = groupOf(*module);
-  std::string whyNot;
-  std::optional<KernelKind> chosen = kernelKindOf(group, whyNot);
-  ASSERT_TRUE(chosen) << whyNot;
-  ASSERT_EQ(static_cast<int>(*chosen), static_cast<int>(kind)) << whyNot;
-
-  CompiledGroup compiled(source, isa, kind);
-  ASSERT_TRUE(compiled.hasKernels());
 
   std::vector<Stored> operands;
   SmallVector<reference::TensorRef> values;
@@ -233,26 +172,26 @@ void GroupCase::check(Isa isa, KernelKind kind) {
   FailureOr<SmallVector<reference::Bounded>> expected = reference::evaluateWithBounds(group, values, options);
   ASSERT_TRUE(succeeded(expected));
 
-  auto run = [&](int pieces) {
+  std::vector<Stored> first;
+  for (const Runner &run : runners) {
     std::vector<Stored> all;
-    std::vector<char *> buffers;
-    std::vector<int64_t> strides;
-    for (Stored &operand : operands) {
-      buffers.push_back(operand.memory.bytes());
-      strides.push_back(operand.imageStride);
-    }
+    SmallVector<Memory> memory;
+    auto add = [&](Stored &stored) { memory.push_back({stored.memory.bytes(), stored.bytes, stored.imageStride}); };
+    llvm::for_each(operands, add);
     all.reserve(results.size());
-    for (Type type : group.getResultTypes()) {
-      Stored &stored = all.emplace_back(cast<RankedTensorType>(type), batch);
-      buffers.push_back(stored.memory.bytes());
-      strides.push_back(stored.imageStride);
-    }
-    compiled.run(buffers, strides, batch, pieces);
-    return all;
-  };
-  std::vector<Stored> whole = run(1), cut = run(3);
+    for (Type type : group.getResultTypes())
+      add(all.emplace_back(cast<RankedTensorType>(type), batch));
+    run(group, memory);
+    if (::testing::Test::HasFailure())
+      return;
+    for (size_t i = 0; i < results.size() && !first.empty(); ++i)
+      EXPECT_EQ(0, std::memcmp(all[i].memory.bytes(), first[i].memory.bytes(), first[i].bytes))
+          << "result " << i << " has other bits when the work is cut in another way";
+    if (first.empty())
+      first = std::move(all);
+  }
   for (size_t i = 0; i < results.size(); ++i) {
-    const Stored &seen = whole[i];
+    const Stored &seen = first[i];
     std::vector<char> bytes(seen.memory.bytes(), seen.memory.bytes() + seen.bytes);
     reference::Tensor tensor = reference::load(seen.type, seen.type.getShape(), bytes);
     reference::Difference difference = reference::compare(tensor, (*expected)[i]);
@@ -261,8 +200,6 @@ void GroupCase::check(Isa isa, KernelKind kind) {
                                    << (difference.worst < 0 ? 0.0 : (*expected)[i].value->values[difference.worst])
                                    << ", " << difference.maxOfBound << " of the bound";
     EXPECT_TRUE(seen.hasZeroPadding()) << "result " << i;
-    EXPECT_EQ(0, std::memcmp(seen.memory.bytes(), cut[i].memory.bytes(), seen.bytes))
-        << "result " << i << " has other bits when the units are cut";
   }
 }
 

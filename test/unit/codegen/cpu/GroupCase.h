@@ -5,6 +5,8 @@
 #include "codegen/cpu/GroupKernels.h"
 #include "test/unit/codegen/cpu/KernelJit.h"
 
+#include "mlir/IR/OwningOpRef.h"
+
 #include <functional>
 #include <map>
 #include <random>
@@ -40,8 +42,20 @@ public:
   /// The module, whose function @run holds the group.
   std::string text() const;
 
+  /// The group's inputs and then its results in memory, between pages that no one may touch.
+  struct Memory {
+    char *data;
+    int64_t bytes, imageStride;
+  };
+  /// Computes the results of the group; the code that is tested.
+  using Runner = std::function<void(GroupOp group, llvm::ArrayRef<Memory> operands)>;
+  /// Expects of the first runner results within the reference's bounds and zeros in padded lanes, and the same bits of
+  /// all others.
+  void compare(llvm::ArrayRef<Runner> runners);
+
   /// Expects that a kernel of `kind` computes the group, on every instruction set of this machine: results within the
-  /// reference's bounds, padded lanes zero, nothing else written, and the same bits however the units are cut.
+  /// reference's bounds, padded lanes zero, nothing else written, and the same bits however the units are cut. Tests of
+  /// devices have a definition of their own, for which the kind has no meaning.
   void check(cpu::KernelKind kind);
 
 private:
@@ -53,6 +67,10 @@ private:
   std::map<std::string, std::string> types;
   std::string body;
 };
+
+/// The module of a text, with one group, and that group.
+mlir::OwningOpRef<mlir::ModuleOp> parseGroup(mlir::MLIRContext &context, const std::string &text);
+GroupOp groupOf(mlir::ModuleOp module);
 
 /// The kernels of the group of a module as text, in this process.
 class CompiledGroup {
