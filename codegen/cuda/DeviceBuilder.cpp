@@ -1,6 +1,8 @@
 // See DeviceBuilder.h.
 #include "codegen/cuda/DeviceBuilder.h"
 
+#include "codegen/cuda/OperandBytes.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -33,6 +35,12 @@ void DeviceBuilder::deviceKernel(StringRef symbol, ArrayRef<DeviceOperand> opera
       function.setArgAttr(index, LLVM::LLVMDialect::getNoAliasAttrName(), getUnitAttr());
     if (operand.readOnly)
       function.setArgAttr(index, LLVM::LLVMDialect::getReadonlyAttrName(), getUnitAttr());
+  }
+  if (llvm::all_of(operands, [](const DeviceOperand &operand) { return operand.bytes > 0; })) {
+    std::string bytes;
+    for (const DeviceOperand &operand : operands)
+      bytes += (bytes.empty() ? "" : ",") + std::to_string(operand.bytes);
+    function.setPassthroughAttr(getArrayAttr(getStrArrayAttr({kOperandBytes, bytes})));
   }
   Block *entry = function.addEntryBlock(*this);
   setInsertionPointToStart(entry);

@@ -22,6 +22,8 @@ struct DeviceOperand {
   bool readOnly = false;
   /// Of the address of image 0 and of the bytes between images.
   int64_t alignment = 4;
+  /// Of one image, or of all of it where images share it; 0: not known. The emulated device holds kernels to it.
+  int64_t bytes = 0;
 
   bool operator==(const DeviceOperand &other) const = default;
 };

@@ -53,6 +53,7 @@ Operands operandsOf(PlannedGroup &planned, int64_t scratchBytes) {
     ranges.push_back({place.slice, place.slice + bytes});
     DeviceOperand operand;
     operand.alignment = alignmentOf(place);
+    operand.bytes = bytes;
     all.known.push_back(operand);
   };
   for (auto [number, place] : llvm::enumerate(planned.operands)) {
@@ -109,7 +110,7 @@ private:
     std::string key = structuralKey(group, schedule);
     llvm::raw_string_ostream stream(key);
     for (const DeviceOperand &operand : known)
-      stream << "\n" << operand.noAlias << operand.readOnly << operand.alignment;
+      stream << "\n" << operand.noAlias << operand.readOnly << operand.alignment << " " << operand.bytes;
     return key;
   }
 

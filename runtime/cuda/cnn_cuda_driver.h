@@ -146,7 +146,7 @@ enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
 
 /* The entries that were found: driver.MemAlloc is cuMemAlloc_v2. */
 typedef struct cnn_cuda_driver {
-#define CNN_CUDA_FIELD(field, name, parameters) CUresult(*field) parameters;
+#define CNN_CUDA_FIELD(field, name, parameters) CUresult(*field) parameters; // NOLINT(bugprone-macro-parentheses)
   CNN_CUDA_ENTRIES(CNN_CUDA_FIELD)
 #undef CNN_CUDA_FIELD
 } cnn_cuda_driver;

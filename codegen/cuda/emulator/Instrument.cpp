@@ -1,6 +1,7 @@
 // See Instrument.h.
 #include "codegen/cuda/emulator/Instrument.h"
 
+#include "codegen/cuda/OperandBytes.h"
 #include "codegen/cuda/emulator/Block.h"
 
 #include "llvm/ADT/STLExtras.h"

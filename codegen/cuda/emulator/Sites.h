@@ -57,18 +57,12 @@ struct Parameter {
   bool isPointer = false, isReadOnly = false, isNoAlias = false;
 };
 
-/// The attribute of a kernel that says how large its operands are: a decimal number of bytes for each, separated by
-/// commas. The operands are the first parameters; as many parameters follow them, the bytes from one image of each to
-/// the next, and then the number of images. An operand's number is that of one image, or of all of it where the
-/// distance is 0. An access through an operand has to stay inside it.
-inline constexpr llvm::StringLiteral kOperandBytes = "cnn-operand-bytes";
-
 /// A kernel that can be launched: `entry` takes the addresses of its parameters.
 struct Kernel {
   std::string name;
   void (*entry)(void **parameters) = nullptr;
   std::vector<Parameter> parameters;
-  std::vector<uint64_t> operandBytes; ///< Empty: nothing is said.
+  std::vector<uint64_t> operandBytes; ///< See OperandBytes.h; empty: nothing is said.
   uint32_t staticSharedBytes = 0;
   unsigned sharedGranule = 4; ///< The smallest access to shared memory, at most 4 bytes.
   unsigned globalGranule = 4;
