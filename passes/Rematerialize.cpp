@@ -31,25 +31,46 @@ bool isCheap(Operation *op) {
   return isa<AddOp, SubOp, MulOp, NegOp, AbsOp, MaxOp, MinOp, ReluOp, StepOp, ClampOp, ConvertOp>(op);
 }
 
-/// What a result of an element-wise group is computed from.
+/// What a result of a group is computed from by element-wise operations.
 struct Chain {
   llvm::SetVector<Operation *> operations; ///< In the order of the group, copied ones included.
-  llvm::SetVector<Value> reads;            ///< The group's operands.
+  llvm::SetVector<Value> reads;            ///< The group's operands, and other results of it.
   size_t cost = 0;
   int64_t tensors = 0; ///< Operands of the full shape.
   bool isCheap = true;
 };
 
+/// The anchor's value and what depends on it.
+llvm::DenseSet<Value> valuesFromAnchor(GroupOp group) {
+  llvm::DenseSet<Value> values;
+  Operation *anchor = group.getAnchor();
+  if (!anchor)
+    return values;
+  for (Operation &op : group.getBlock().without_terminator())
+    if (&op == anchor || llvm::any_of(op.getOperands(), [&](Value operand) { return values.contains(operand); }))
+      values.insert(op.result_begin(), op.result_end());
+  return values;
+}
+
 Chain chainOf(GroupOp group, unsigned result) {
   Chain chain;
+  // An anchor is not computed twice: a chain begins at other results that come from it.
+  ValueRange yielded = group.getYield().getValues();
+  Value computed = yielded[result];
+  llvm::DenseSet<Value> anchored = valuesFromAnchor(group);
+  auto isOtherResult = [&](Value value) {
+    return value != computed && anchored.contains(value) && llvm::is_contained(yielded, value);
+  };
   llvm::SetVector<Value> needed;
-  needed.insert(group.getYield().getValues()[result]);
+  needed.insert(computed);
   for (size_t next = 0; next < needed.size(); ++next)
-    if (Operation *op = needed[next].getDefiningOp())
+    if (Operation *op = needed[next].getDefiningOp(); op && !isOtherResult(needed[next])) {
+      chain.isCheap &= op != group.getAnchor();
       needed.insert(op->operand_begin(), op->operand_end());
+    }
   ArrayRef<int64_t> full = typeOf(group.getResult(result)).getShape();
   for (Operation &op : group.getBlock().without_terminator()) {
-    if (!needed.contains(op.getResult(0)))
+    if (!needed.contains(op.getResult(0)) || isOtherResult(op.getResult(0)))
       continue;
     chain.operations.insert(&op);
     if (!isElementwise(&op))
@@ -57,12 +78,15 @@ Chain chainOf(GroupOp group, unsigned result) {
     ++chain.cost;
     chain.isCheap &= isCheap(&op);
   }
-  for (Value value : needed)
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      Value read = group.getInputs()[argument.getArgNumber()];
-      if (chain.reads.insert(read) && typeOf(read).getShape() == full)
-        ++chain.tensors;
-    }
+  for (Value value : needed) {
+    Value read;
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      read = group.getInputs()[argument.getArgNumber()];
+    else if (isOtherResult(value))
+      read = group.getResult(std::distance(yielded.begin(), llvm::find(yielded, value)));
+    if (read && chain.reads.insert(read) && typeOf(read).getShape() == full)
+      ++chain.tensors;
+  }
   return chain;
 }
 
@@ -95,17 +119,21 @@ bool pays(Value value, const Chain &chain, const TargetModel &model) {
 /// Makes `user` compute `value` itself.
 void inlineChain(GroupOp producer, unsigned result, const Chain &chain, GroupOp user) {
   IRMapping inside;
-  for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs())) {
-    if (!chain.reads.contains(input))
-      continue;
-    auto known = llvm::find(user.getInputs(), input);
+  auto read = [&](Value within, Value outside) {
+    if (!chain.reads.contains(outside))
+      return;
+    auto known = llvm::find(user.getInputs(), outside);
     if (known != user.getInputs().end()) {
-      inside.map(argument, user.getBlock().getArgument(std::distance(user.getInputs().begin(), known)));
-      continue;
+      inside.map(within, user.getBlock().getArgument(std::distance(user.getInputs().begin(), known)));
+      return;
     }
-    user->insertOperands(user->getNumOperands(), input);
-    inside.map(argument, user.getBlock().addArgument(input.getType(), input.getLoc()));
-  }
+    user->insertOperands(user->getNumOperands(), outside);
+    inside.map(within, user.getBlock().addArgument(outside.getType(), outside.getLoc()));
+  };
+  for (auto [argument, input] : llvm::zip(producer.getBlock().getArguments(), producer.getInputs()))
+    read(argument, input);
+  for (auto [value, other] : llvm::zip(producer.getYield().getValues(), producer.getResults()))
+    read(value, other);
   OpBuilder builder = OpBuilder::atBlockBegin(&user.getBlock());
   if (user.getAnchor() && !isReductionGroup(user))
     builder.setInsertionPointAfter(user.getAnchor());
@@ -226,22 +254,32 @@ void prune(GroupOp group) {
     }
 }
 
+/// Lets all who read a result compute it, where that pays; whether that changed anything.
+bool spread(GroupOp group, const TargetModel &model) {
+  bool changed = false;
+  for (unsigned result = 0; result < group->getNumResults(); ++result) {
+    Chain chain = chainOf(group, result);
+    if (!pays(group.getResult(result), chain, model))
+      continue;
+    for (Operation *user :
+         llvm::SetVector<Operation *>(group.getResult(result).user_begin(), group.getResult(result).user_end()))
+      inlineChain(group, result, chain, cast<GroupOp>(user));
+    changed = true;
+  }
+  prune(group);
+  return changed;
+}
+
 } // namespace
 
 void rematerialize(Block &body, const TargetModel &model) {
-  for (Operation &op : llvm::make_early_inc_range(body)) {
-    auto group = dyn_cast<GroupOp>(op);
-    if (!group || group.getAnchor() || !isPerImage(group.getResult(0)) || typeOf(group.getResult(0)).getRank() < 2)
-      continue;
-    for (unsigned result = 0; result < group->getNumResults(); ++result) {
-      Chain chain = chainOf(group, result);
-      if (!pays(group.getResult(result), chain, model))
-        continue;
-      for (Operation *user :
-           llvm::SetVector<Operation *>(group.getResult(result).user_begin(), group.getResult(result).user_end()))
-        inlineChain(group, result, chain, cast<GroupOp>(user));
-    }
-    prune(group);
+  // What a group computes by itself now, another may have kept in memory for it alone.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Operation &op : llvm::make_early_inc_range(body))
+      if (auto group = dyn_cast<GroupOp>(op);
+          group && isPerImage(group.getResult(0)) && typeOf(group.getResult(0)).getRank() > 1)
+        changed |= spread(group, model);
   }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body))) {
     auto group = dyn_cast<GroupOp>(op);

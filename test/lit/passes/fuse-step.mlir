@@ -78,3 +78,34 @@ module @backward {
     return %r, %dx : tensor<?x8x4x4xf32>, tensor<?x8x4x4xf32>
   }
 }
+
+// -----
+
+// What a convolution's gradient is multiplied by: those who read the products compute them, and the convolution stores one
+// tensor. Two sums are one pass over it and x.
+// CHECK-LABEL: module @products
+// CHECK: %[[C:.*]] = cnn.group "c.grad" kind "conv2d" {{.*}} -> tensor<?x8x4x4xf32>
+// CHECK: cnn.conv2d
+// CHECK-NEXT: cnn.yield
+// CHECK: %[[SUMS:.*]]:2 = cnn.group {{.*}} = %[[C]] {{.*}} -> (tensor<8xf32>, tensor<8xf32>)
+// CHECK: cnn.group "y" {{.*}} -> tensor<?x8x4x4xf32>
+// CHECK-DAG: cnn.mul
+// CHECK-DAG: cnn.add
+// CHECK-NOT: cnn.group
+module @products {
+  cnn.param @w : tensor<8x8x3x3xf32>
+  cnn.param @f : tensor<8xf32>
+  func.func @run(%g: tensor<?x8x4x4xf32> {cnn.input = "g"}, %x: tensor<?x8x4x4xf32> {cnn.input = "x"},
+                 %w: tensor<8x8x3x3xf32> {cnn.state = @w}, %f: tensor<8xf32> {cnn.state = @f})
+      -> (tensor<?x8x4x4xf32> {cnn.output = "y"}, tensor<8xf32> {cnn.output = "sum"}) {
+    %c = cnn.conv2d %g, %w {padding = array<i64: 1, 1, 1, 1>, path = "c.grad"} : tensor<?x8x4x4xf32>, tensor<8x8x3x3xf32> -> tensor<?x8x4x4xf32>
+    %fs = cnn.broadcast %f {dims = array<i64: 1>, shape = array<i64: -1, 8, 4, 4>, path = "n.grad"} : tensor<8xf32> -> tensor<?x8x4x4xf32>
+    %p = cnn.mul %c, %fs {path = "n.grad"} : tensor<?x8x4x4xf32>, tensor<?x8x4x4xf32> -> tensor<?x8x4x4xf32>
+    %q = cnn.mul %c, %x {path = "n.grad"} : tensor<?x8x4x4xf32>, tensor<?x8x4x4xf32> -> tensor<?x8x4x4xf32>
+    %sum = cnn.reduce %c {kind = #cnn.reduce_kind<sum>, dims = array<i64: 0, 2, 3>, path = "sum"} : tensor<?x8x4x4xf32> -> tensor<8xf32>
+    %dot = cnn.reduce %q {kind = #cnn.reduce_kind<sum>, dims = array<i64: 0, 2, 3>, path = "dot"} : tensor<?x8x4x4xf32> -> tensor<8xf32>
+    %dots = cnn.broadcast %dot {dims = array<i64: 1>, shape = array<i64: -1, 8, 4, 4>, path = "y"} : tensor<8xf32> -> tensor<?x8x4x4xf32>
+    %y = cnn.add %p, %dots {path = "y"} : tensor<?x8x4x4xf32>, tensor<?x8x4x4xf32> -> tensor<?x8x4x4xf32>
+    return %y, %sum : tensor<?x8x4x4xf32>, tensor<8xf32>
+  }
+}
