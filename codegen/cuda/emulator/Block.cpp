@@ -186,11 +186,11 @@ void Block::checkOperand(const Thread &thread, const Site &site, uint64_t addres
   if (writes && launch_.kernel->parameters[number].isReadOnly)
     fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS,
          "writes through parameter " + Twine(number) + ", which the kernel declares readonly");
-  if (number >= launch_.operands.size() || launch_.operands[number].holds(address, bytes))
+  if (number >= launch_.operands.size() || launch_.operands[number].range.holds(address, bytes))
     return;
   fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS,
-       Twine(bytes) + " bytes at " + Twine(static_cast<int64_t>(address - launch_.operands[number].begin)) +
-           " of operand " + Twine(number) + ", which has " + Twine(launch_.operands[number].bytes) + " bytes");
+       Twine(bytes) + " bytes at " + Twine(static_cast<int64_t>(address - launch_.operands[number].range.begin)) +
+           " of operand " + Twine(number) + ", which has " + Twine(launch_.operands[number].range.bytes) + " bytes");
 }
 
 void Block::noteGlobal(const Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool writes) {
@@ -224,6 +224,11 @@ void Block::checkShared(const Thread &thread, const Site &site, uint64_t address
 
 void Block::access(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, uint64_t align, bool writes,
                    bool atomic) {
+  // Most accesses: factors, inputs of element-wise operations.
+  if (!writes && static_cast<size_t>(site.operand) < launch_.operands.size() && address % align == 0)
+    if (const BoundOperand &operand = launch_.operands[site.operand];
+        operand.isConstant && operand.range.holds(address, bytes))
+      return;
   if (!isShared(address)) {
     if (site.space == Space::Shared)
       fail(thread, site, CUDA_ERROR_ILLEGAL_ADDRESS, "the address is not one of shared memory");

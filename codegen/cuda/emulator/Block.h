@@ -71,15 +71,20 @@ struct Thread {
   std::string position() const;
 };
 
+/// What may be accessed through an operand of a kernel.
+struct BoundOperand {
+  Range range;
+  bool isConstant = false; ///< Memory of the device that nothing in the launch writes to.
+};
+
 struct Launch {
   const Kernel *kernel = nullptr;
   Dim3 grid, block;
   uint32_t sharedBytes = 0; ///< All of it: the kernel's own and what the launch adds.
   void **parameters = nullptr;
-  std::vector<Range> memory; ///< What kernels may access, in order of address.
-  /// What may be accessed through each operand, with `writable` for what the kernel says of it; empty: not known.
-  std::vector<Range> operands;
-  GlobalHistory *history = nullptr; ///< Of accesses to `memory`; null: not kept.
+  std::vector<Range> memory;          ///< What kernels may access, in order of address.
+  std::vector<BoundOperand> operands; ///< Empty: not known.
+  GlobalHistory *history = nullptr;   ///< Of accesses to `memory`; null: not kept.
   EmulatorOptions options;
 };
 

@@ -90,12 +90,18 @@ static std::string bindOperands(Launch &launch) {
   std::vector<Images> images;
   for (size_t i = 0; i < count; ++i) {
     images.push_back({word(i), kernel.operandBytes[i], word(count + i), std::max<uint64_t>(1, word(2 * count))});
-    launch.operands.push_back({images[i].begin, images[i].end() - images[i].begin, !kernel.parameters[i].isReadOnly});
+    const Parameter &parameter = kernel.parameters[i];
+    BoundOperand operand = {{images[i].begin, images[i].end() - images[i].begin, !parameter.isReadOnly}};
+    operand.isConstant =
+        parameter.isReadOnly && parameter.isNoAlias && llvm::any_of(launch.memory, [&](const Range &range) {
+          return range.holds(operand.range.begin, operand.range.bytes);
+        });
+    launch.operands.push_back(operand);
   }
   for (size_t i = 0; i < count; ++i)
     for (size_t j = 0; j < count; ++j)
-      if (i != j && kernel.parameters[i].isNoAlias && (launch.operands[i].writable || launch.operands[j].writable) &&
-          overlap(images[i], images[j]))
+      if (i != j && kernel.parameters[i].isNoAlias &&
+          (launch.operands[i].range.writable || launch.operands[j].range.writable) && overlap(images[i], images[j]))
         return ("operand " + llvm::Twine(i) + ", which the kernel declares noalias, overlaps operand " + llvm::Twine(j))
             .str();
   return {};
