@@ -410,6 +410,8 @@ std::optional<KernelKind> kernelKindOf(GroupOp group, std::string &whyNot) {
     return otherwiseGeneric(whyNotSoftmax(group), KernelKind::Softmax);
   if (isa<RelayoutOp, ReshapeOp, ConcatOp>(anchor))
     return otherwiseGeneric(whyNotCopy(group), KernelKind::Copy);
+  if (isa<SliceOp, UnsliceOp, PadOp>(anchor))
+    return otherwiseGeneric(whyNotMove(group), KernelKind::Move);
   return otherwiseGeneric("no kernel of its own", KernelKind::Generic);
 }
 
@@ -434,6 +436,7 @@ Algorithm algorithmOf(KernelKind kind) {
   case KernelKind::Warp:
   case KernelKind::Elementwise:
   case KernelKind::Copy:
+  case KernelKind::Move:
   case KernelKind::Pack:
   case KernelKind::WeightPack:
     return Algorithm::Vector;

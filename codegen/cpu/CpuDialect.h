@@ -33,6 +33,7 @@ enum class KernelKind {
   Warp,
   Elementwise,
   Copy,
+  Move,
   Pack,
   WeightPack,
   Generic

@@ -177,6 +177,12 @@ Plan planOf(GroupOp group, bool exact) {
                : Plan::RowMajor;
   if (auto reduce = dyn_cast<ReduceOp>(anchor))
     return isImage(reduce.getInput().getType()) && reducesBlocks(group, reduce) ? Plan::Reduce : Plan::RowMajor;
+  // As its input is stored.
+  if (movesBlocks(anchor)) {
+    Value input = operandOf(group, anchor->getOperand(0));
+    bool isBlocked = input && getLayout(input.getType()) && isPerImage(input) && isPerImage(group.getResult(0));
+    return isBlocked && llvm::hasSingleElement(group.getBlock().without_terminator()) ? Plan::Blocked : Plan::RowMajor;
+  }
   if (auto concat = dyn_cast<ConcatOp>(anchor))
     return joinsBlocks(concat) && llvm::hasSingleElement(group.getBlock().without_terminator()) ? Plan::Blocked
                                                                                                 : Plan::RowMajor;

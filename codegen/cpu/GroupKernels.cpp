@@ -112,6 +112,8 @@ FailureOr<SmallVector<GroupKernel>> buildGroupKernels(KernelBuilder &b, StringRe
     return one(buildElementwiseKernel(b, symbol, group));
   case KernelKind::Copy:
     return one(buildCopyKernel(b, symbol, group));
+  case KernelKind::Move:
+    return one(buildMoveKernel(b, symbol, group));
   case KernelKind::WeightPack:
     return one(buildWeightPackKernel(b, symbol, group));
   case KernelKind::Pack:

@@ -70,6 +70,12 @@ KernelInfo buildWeightPackKernel(KernelBuilder &b, llvm::StringRef symbol, Group
 std::string whyNotCopy(GroupOp group);
 KernelInfo buildCopyKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
 
+/// slice, unslice and pad with zeros of channel-blocked images whose channels stay side by side.
+std::string whyNotMove(GroupOp group);
+KernelInfo buildMoveKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);
+/// Whether `op` is one of these, whatever its layouts.
+bool movesBlocks(mlir::Operation *op);
+
 /// In a step: a relayout of what is one for all images.
 std::string whyNotPack(GroupOp group);
 KernelInfo buildPackKernel(KernelBuilder &b, llvm::StringRef symbol, GroupOp group);

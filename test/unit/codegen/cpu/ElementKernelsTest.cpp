@@ -77,6 +77,31 @@ TEST_P(ElementKernels, OneValueAChannelIsNotForThisKernel) {
   g.check(KernelKind::Generic);
 }
 
+/// Parts of images and zeros around and between pixels: channels stay in their lanes or move to others.
+TEST_P(ElementKernels, Moves) {
+  for (int kind = 0; kind < 3; ++kind) {
+    GroupCase g(GetParam() * 3 + kind);
+    int64_t part[4] = {-1, g.pick(1, 40), g.pick(1, 6), g.pick(1, 6)}, starts[4] = {}, steps[4] = {1, 1, 1, 1};
+    int64_t whole[4] = {-1}, high[4] = {};
+    for (int dim = 1; dim < 4; ++dim) {
+      starts[dim] = dim == 1 && g.flip() ? 16 * g.pick(0, 2) : g.pick(0, dim == 1 ? 40 : 3);
+      steps[dim] = dim == 1 || kind == 2 ? 1 : g.pick(1, 3);
+      high[dim] = g.pick(0, dim == 1 ? 20 : 2);
+      whole[dim] = starts[dim] + (part[dim] - 1) * steps[dim] + 1 + high[dim];
+    }
+    std::string small = tensor(part, "#b"), large = tensor(whole, "#b");
+    if (kind == 0)
+      g.result(g.op("slice", {g.input(large)},
+                    ints("starts", starts) + ", " + ints("steps", steps) + ", " + ints("sizes", part), small));
+    else if (kind == 1)
+      g.result(g.op("unslice", {g.input(small)},
+                    ints("starts", starts) + ", " + ints("steps", steps) + ", " + ints("shape", whole), large));
+    else
+      g.result(g.op("pad", {g.input(small)}, ints("low", starts) + ", " + ints("high", high), large));
+    g.check(KernelKind::Move);
+  }
+}
+
 /// `like`: whose batch the draws have. The words come from a counter of all elements.
 void draw(GroupCase &g, const std::string &op, const std::string &attributes, llvm::ArrayRef<int64_t> shape) {
   auto any = [](std::mt19937 &random) { return double(random()) * double(random() % 1000); };
