@@ -14,6 +14,8 @@ namespace {
 struct Case {
   Random random;
   std::string what;
+  /// Whether the gradients' gradients are compared, too.
+  bool second = false;
 
   int64_t integer(int64_t low, int64_t high) { return random.integer(low, high); }
   bool flip() { return random.integer(0, 1); }
@@ -24,7 +26,7 @@ struct Case {
     return result;
   }
   void check(const std::vector<Argument> &arguments, const Formula &formula) {
-    expectGradients(random, what, arguments, formula);
+    (second ? expectSecondGradients : expectGradients)(random, what, arguments, formula);
   }
 };
 using Run = std::function<void(Case &)>;
@@ -314,6 +316,7 @@ static const std::map<std::string, Run> &table() {
        }},
       {"convert",
        [](Case &c) {
+         c.second = false; // a gradient rounded to f32 is a staircase
          c.check({{c.shape(3)}}, [](TensorBuilder &b, ValueRange x) {
            return weigh(b, b.convert(b.square(x[0]), b.builder().getF64Type()));
          });
@@ -409,6 +412,14 @@ TEST_P(Rules, AreCentralDifferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Rules, testing::ValuesIn(table()), [](const auto &info) { return info.param.first; });
+
+/// The same for gradients of gradients.
+TEST_P(Rules, HaveGradients) {
+  for (unsigned seed = 1; seed <= 4 && !HasFailure(); ++seed) {
+    Case c{Random(seed), "seed " + std::to_string(seed) + ": cnn." + GetParam().first, /*second=*/true};
+    GetParam().second(c);
+  }
+}
 
 /// Operations that have no gradient: what later passes introduce, and what holds no value.
 static const std::set<std::string> withoutRule = {

@@ -256,4 +256,30 @@ TEST(CompiledStep, GroupedConvolutionsAndPools) {
   check(s.text());
 }
 
+TEST(CompiledStep, ImagesOfOtherSizes) {
+  // Smaller and larger ones, by whole and other factors, of full and of partly filled channel blocks.
+  struct Size {
+    int64_t channels, height, width;
+    ResizeMode mode;
+    bool alignCorners;
+  };
+  for (const auto &[channels, height, width, mode, alignCorners] :
+       {Size{21, 14, 18, ResizeMode::Bilinear, false}, Size{16, 11, 5, ResizeMode::Bilinear, true},
+        Size{21, 3, 13, ResizeMode::Nearest, false}}) {
+    SCOPED_TRACE(::testing::Message() << height << "x" << width << " " << stringifyResizeMode(mode).str() << " of "
+                                      << channels << " channels, align_corners " << alignCorners);
+    Step s;
+    Value x = s.input({2, 7, 9}), target = s.input({3, height, width});
+    x = s.at("t").tanh(s.conv("c1", x, channels, 3, 1, 1));
+    TensorBuilder t = s.at("resize");
+    x = t.make<ResizeOp>(x, {t.ints("size", {height, width}),
+                             s.b.getNamedAttr("mode", ResizeModeAttr::get(&s.context, mode)),
+                             t.flag("align_corners", alignCorners)});
+    x = s.conv("c2", x, 3, 1, 1, 0);
+    TensorBuilder loss = s.at("loss");
+    s.minimize(meanSquaredError(loss, x, target), OptimizerKind::Adam);
+    check(s.text());
+  }
+}
+
 } // namespace
