@@ -62,8 +62,7 @@ std::string Elaborator::ordinalPath(llvm::StringRef kind, SourceRange range) {
   return claim(path, range, paths->replay) ? path : std::string();
 }
 
-/// The full path of a label; nullopt after an error.
-std::optional<std::string> Elaborator::claimLabel(const Expr *label) {
+std::optional<std::string> Elaborator::labelText(const Expr *label) {
   std::string text;
   if (const auto *name = dyn_cast<NameExpr>(label)) {
     text = name->name.str();
@@ -78,11 +77,18 @@ std::optional<std::string> Elaborator::claimLabel(const Expr *label) {
     error(label->range, text.empty() ? "a label is not empty" : "a label is of printable characters");
     return std::nullopt;
   }
+  return text;
+}
+
+std::optional<std::string> Elaborator::claimLabel(const Expr *label) {
+  std::optional<std::string> text = labelText(label);
+  if (!text)
+    return std::nullopt;
   if (!frame->paths) {
     error(label->range, "layers are applied in networks and blocks, not in constants");
     return std::nullopt;
   }
-  std::string path = frame->paths->prefix + text;
+  std::string path = frame->paths->prefix + *text;
   if (!claim(path, label->range, frame->paths->replay))
     return std::nullopt;
   return path;

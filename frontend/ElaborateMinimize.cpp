@@ -245,8 +245,10 @@ void TrainElaborator::minimize(const MinimizeStmt &stmt) {
   Minimization minimization;
   const auto *apply = dyn_cast<ApplyExpr>(stmt.optimizer);
   if (apply && apply->label) {
-    const auto *label = dyn_cast<NameExpr>(apply->label);
-    minimization.path = label ? label->name.str() : apply->label->range.text().drop_front().drop_back().str();
+    auto label = e.labelText(apply->label);
+    if (!label)
+      return;
+    minimization.path = std::move(*label);
   } else {
     for (const ParameterGroup &group : groups)
       minimization.path += (minimization.path.empty() ? "" : "_") + textOf(group);
@@ -338,8 +340,9 @@ void TrainElaborator::report(const ReportStmt &stmt) {
       metric.name = bindingOf(value.tensor());
       metric.metric = "mean";
       metric.operands = {x};
+      const auto *call = dyn_cast<ApplyExpr>(expr);
       if (metric.name.empty())
-        metric.name = "value";
+        metric.name = call ? call->callee.text.str() : "value";
     } else {
       e.error(expr->range,
               "'report' takes metrics, as accuracy(scores, label), and numbers that the block computes; met " +

@@ -245,6 +245,9 @@ private:
   Value apply(const ast::ApplyExpr &expr, std::vector<CallArgument> arguments);
   bool evaluateArguments(const std::vector<ast::Argument> &arguments, std::vector<CallArgument> &into);
   static void spread(const Value &value, SourceRange range, std::vector<CallArgument> &into);
+  /// What a label says; nullopt after an error.
+  std::optional<std::string> labelText(const ast::Expr *label);
+  /// The full path of a label; nullopt after an error.
   std::optional<std::string> claimLabel(const ast::Expr *label);
   bool claim(const std::string &path, SourceRange range, bool replay);
   struct Target {

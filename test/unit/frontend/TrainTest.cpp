@@ -171,6 +171,16 @@ TEST(Train, LoopsAndBranchesMinimize) {
   EXPECT_EQ(t.named(t.step(), kHyperAttr), (Names{"net.rate", "net_2.rate"}));
   EXPECT_EQ(t.named(t.step(), kOutputAttr, true), (Names{"loss.net", "loss.net_2"}));
   EXPECT_TRUE(t.program.reports.empty());
+
+  // Labels are strings as any other, and what is reported is called after its name or its function.
+  LoadedTraining labelled(
+      block("for i in 0..2 {\n  minimize mse(net(x), label) over net using \"turn{i + 1}\": sgd(lr = 0.1)\n}\n"
+            "error = mse(net(x), label)\nreport error, mae(net(x), label)\n"));
+  ASSERT_TRUE(labelled.program) << labelled.errors();
+  EXPECT_EQ(labelled.named(labelled.step(), kHyperAttr), (Names{"turn1.rate", "turn2.rate"}));
+  ASSERT_EQ(labelled.program.reports.size(), 2u);
+  EXPECT_EQ(labelled.program.reports[0].name, "error");
+  EXPECT_EQ(labelled.program.reports[1].name, "mae");
 }
 
 TEST(Train, AveragesAreMeansFirstAndExponentialThen) {
