@@ -43,10 +43,12 @@ Result<Tensor> readPicture(const std::string &file, const Port &port, host::DTyp
   auto steps = decodePreprocess(port.preprocess);
   if (!steps)
     return steps.error();
+  ArrayRef<int64_t> shape = port.type.getShape();
+  if (dtype == host::DType::F32 && shape.size() == 4)
+    *steps = stepsFor(*image, *steps, shape[1], port.pixels);
   auto tensor = host::preprocess(*image, *steps);
   if (!tensor)
     return makeError("{}: {}", file, tensor.error().message);
-  ArrayRef<int64_t> shape = port.type.getShape();
   if (dtype == host::DType::U8 && shape.size() == 4 && shape[3] == tensor->shape[0])
     return interleaved(*tensor);
   tensor->shape.insert(tensor->shape.begin(), 1);

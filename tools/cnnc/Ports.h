@@ -3,8 +3,8 @@
 
 #include "ir/CnnOps.h"
 #include "ir/reference/Tensor.h"
-#include "runtime/host/Preprocess.h"
 #include "runtime/host/Tensor.h"
+#include "runtime/host/data/Dataset.h"
 
 #include <string>
 #include <vector>
@@ -17,6 +17,8 @@ struct Port {
   mlir::RankedTensorType type;
   /// What a picture goes through before it is this input, or null.
   mlir::ArrayAttr preprocess;
+  /// Without such steps: what 8-bit pictures become for floats.
+  host::PixelScale pixels = host::PixelScale::Raw;
 };
 
 /// In the order of the function's arguments and results; state is left out.

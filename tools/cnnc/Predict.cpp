@@ -26,7 +26,7 @@ struct PredictOptions {
   WeightOptions weights;
   TargetOptions target;
   std::vector<std::string> inputs;
-  std::string output, labels, sheet, pixels = "unit";
+  std::string output, labels, sheet, pixels;
   int64_t batch = 32, workers = 0;
   MaskOptions masks;
   int64_t tile = 0;
@@ -123,8 +123,9 @@ int predictCommand(ArrayRef<std::string> arguments) {
   line.text("labels", "FILE", options.labels, "names of the classes, one a line (those kept with the weights)");
   line.number("batch", "N", options.batch, 1, int64_t(1) << 20, "pictures at a time (32)");
   line.number("workers", "N", options.workers, 1, 256, "threads that decode (half of --threads)");
-  line.text("pixels", "HOW", options.pixels,
-            "8-bit values without preprocessing become value / 255 (unit) or the value (raw)");
+  line.text(
+      "pixels", "HOW", options.pixels,
+      "8-bit values without preprocessing become value / 255 (unit) or the value (raw); as the weights were trained");
   line.number("tile", "N", options.tile, 1, 1 << 20, "masks: the height and width of the network's input (its own)");
   line.number(
       "overlap", "N", options.masks.overlap, 0, 1 << 20,
@@ -140,7 +141,7 @@ int predictCommand(ArrayRef<std::string> arguments) {
     return line.misuse("'--input' is missing: pictures or a folder of them");
   if (options.output.empty())
     return line.misuse("'--output' is missing: the file for the table");
-  if (options.pixels != "unit" && options.pixels != "raw")
+  if (!options.pixels.empty() && options.pixels != "unit" && options.pixels != "raw")
     return line.misuse("'--pixels' is '" + options.pixels + "': unit or raw is expected");
   auto choice = TargetChoice::parse(options.target.target, /*all=*/false);
   if (!choice)
@@ -192,6 +193,8 @@ int predictCommand(ArrayRef<std::string> arguments) {
   reading.pixels = options.pixels;
   reading.skipBad = options.skipBad && !masks;
   reading.workers = options.workers;
+  if (auto adopted = reading.adopt(options.weights.file); !adopted)
+    return fail(adopted.error().message);
   TrainingInput input{inputs.front().name, inputs.front().type, 0, inputs.front().preprocess};
   auto dataset = reading.dataset(input, threads);
   if (!dataset)
@@ -207,7 +210,7 @@ int predictCommand(ArrayRef<std::string> arguments) {
       return fail(target.error().message);
     options.masks.folder = options.output;
     options.masks.batch = options.batch;
-    options.masks.rawPixels = options.pixels == "raw";
+    options.masks.rawPixels = reading.pixels == "raw";
     options.masks.skipBad = options.skipBad;
     auto done = predictMasks(*data, **target, inputs.front(), outputs.front(), options.masks);
     if (!done)

@@ -20,14 +20,8 @@ namespace {
 host::Result<host::Tensor> prepare(const host::Image &picture, ArrayRef<host::PreprocessStep> steps, const Port &port,
                                    bool rawPixels) {
   int64_t channels = port.type.getDimSize(1);
-  std::vector<host::PreprocessStep> all(steps.begin(), steps.end());
-  if (steps.empty()) {
-    if (channels == 1 && picture.channels == 1)
-      all.push_back(host::ChannelsStep{host::ChannelsStep::Order::Grey});
-    if (!rawPixels)
-      all.push_back(host::DivideStep{{255}});
-  }
-  auto tensor = host::preprocess(picture, all);
+  auto tensor = host::preprocess(
+      picture, stepsFor(picture, steps, channels, rawPixels ? host::PixelScale::Raw : host::PixelScale::Unit));
   if (tensor && tensor->shape[0] != channels)
     return host::makeError("a picture of {} channels, but input '{}' takes {}; channels(grey) or channels(rgb) in its "
                            "preprocess block would fit it",

@@ -126,4 +126,16 @@ host::Result<std::vector<host::PreprocessStep>> decodePreprocess(ArrayAttr steps
   return decoded;
 }
 
+std::vector<host::PreprocessStep> stepsFor(const host::Image &picture, std::span<const host::PreprocessStep> declared,
+                                           int64_t channels, host::PixelScale scale) {
+  if (!declared.empty())
+    return {declared.begin(), declared.end()};
+  std::vector<host::PreprocessStep> steps;
+  if (channels == 1 && picture.channels == 1)
+    steps.push_back(host::ChannelsStep{host::ChannelsStep::Order::Grey});
+  if (scale == host::PixelScale::Unit)
+    steps.push_back(host::DivideStep{{255}});
+  return steps;
+}
+
 } // namespace cnn

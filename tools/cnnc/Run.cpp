@@ -236,6 +236,10 @@ int runCommand(ArrayRef<std::string> arguments) {
     if (auto kept = classNamesOf(options.weights.file))
       labels = std::move(*kept);
   }
+  if (!options.weights.file.empty())
+    if (auto kept = pixelsOf(options.weights.file); kept && *kept)
+      for (Port &port : inputPorts)
+        port.pixels = **kept;
   auto inputs = readInputs(options.inputs, inputPorts, options.samples, options.seed.value_or(0));
   if (!inputs)
     return fail(inputs.error().message);

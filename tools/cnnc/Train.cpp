@@ -261,6 +261,7 @@ int trainCommand(ArrayRef<std::string> arguments) {
   options.run.workers = options.data.workersFor(options.run.threads);
   options.run.minimumDelta = options.minimumDelta.value_or(0);
   options.run.toolVersion = CNN_VERSION;
+  options.run.pixels = options.data.pixels.empty() ? "unit" : options.data.pixels;
   if (options.run.historyPath.empty() && !options.run.checkpointFolder.empty())
     options.run.historyPath = options.run.checkpointFolder + "/history";
   for (const std::string &path : {options.output, options.curves, options.sweep, options.preview,

@@ -32,7 +32,7 @@ public:
       const GroupInfo &info = program.groups[number];
       for (auto [value, operand] : llvm::zip_equal(groups[number].getOutputs(), info.results))
         if (!resultIsFinite(operand, cast<RankedTensorType>(value.getType()), batch)) {
-          found = "'" + info.path + "' (" + info.kind + ")";
+          found = "'" + info.path + "' (" + kindOf(groups[number], info) + ")";
           return;
         }
     };
@@ -42,6 +42,14 @@ public:
   }
 
 private:
+  /// What a group is about; a group of no kind of its own is called after its path's first operation.
+  static std::string kindOf(GroupOp group, const GroupInfo &info) {
+    if (info.kind == "generic")
+      for (Operation &op : group.getBody().front())
+        if (!isa<ConstantOp, YieldOp>(op) && getPath(&op) == info.path)
+          return op.getName().stripDialect().str();
+    return info.kind;
+  }
   /// Padded lanes are zeros, so that the memory can be read as it is.
   bool resultIsFinite(const Operand &operand, RankedTensorType type, int64_t batch) const {
     std::optional<host::DType> dtype = dtypeOf(type.getElementType());

@@ -4,6 +4,8 @@
 #include "ir/reference/InitialState.h"
 #include "ir/reference/Materialize.h"
 
+#include "llvm/ADT/StringSet.h"
+
 #include <cstring>
 
 using namespace mlir;
@@ -134,8 +136,11 @@ static llvm::StringMap<std::string> averagesOf(const TrainingProgram &program) {
 std::vector<NamedTensor> weightTensors(const StateBlock &state, const TrainingProgram &program) {
   llvm::StringMap<std::string> averages = averagesOf(program);
   std::vector<NamedTensor> tensors;
+  llvm::StringSet<> known; // what a network and one that it calls both have
   for (const TrainingNetwork &network : program.networks)
     for (const std::string &name : network.state) {
+      if (!known.insert(name).second)
+        continue;
       auto average = averages.find(name);
       const StateVariable *variable = state.find(average == averages.end() ? name : average->second);
       if (variable)
@@ -173,6 +178,19 @@ Result<std::vector<std::string>> classNamesOf(const std::string &weightsFile) {
   if (!names)
     return makeError("{}: {}", weightsFile, names.error().message);
   return names;
+}
+
+Result<std::optional<host::PixelScale>> pixelsOf(const std::string &weightsFile) {
+  auto file = SafetensorsFile::open(weightsFile);
+  if (!file)
+    return file.error();
+  auto found = file->metadata().find("pixels");
+  if (found == file->metadata().end())
+    return std::optional<host::PixelScale>();
+  if (found->second != "unit" && found->second != "raw")
+    return makeError("{}: 'pixels' in the metadata is {} (expected unit or raw)", weightsFile,
+                     host::inQuotes(found->second));
+  return std::optional(found->second == "raw" ? host::PixelScale::Raw : host::PixelScale::Unit);
 }
 
 std::string programHash(const TrainingProgram &program) {

@@ -31,6 +31,10 @@ host::Result<void> setState(StateBlock &state, const StepModule &evaluate, const
 /// The class names kept with the weights in a file; none where it has none.
 host::Result<std::vector<std::string>> classNamesOf(const std::string &weightsFile);
 
+/// What 8-bit values became in training where no preprocessing is declared, as kept with the weights; nothing in a file
+/// that `cnnc train` did not write.
+host::Result<std::optional<host::PixelScale>> pixelsOf(const std::string &weightsFile);
+
 /// Tells networks apart: a hash of what the step computes.
 std::string programHash(const TrainingProgram &program);
 

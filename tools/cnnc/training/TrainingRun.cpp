@@ -163,6 +163,8 @@ static std::string conditions(const RunOptions &options, int64_t samples) {
       fmt::format("batch {}, seed {}, {} samples", options.settings.batch, options.settings.seed, samples);
   if (options.accumulate > 1)
     text += fmt::format(", {} batches an update", options.accumulate);
+  if (options.pixels != "unit")
+    text += ", pixels " + options.pixels;
   return text;
 }
 
@@ -184,6 +186,7 @@ host::CheckpointInfo TrainingRun::info() const {
     if (std::string text = rate.schedule.state(); !text.empty())
       info.more["schedule_of_" + rate.hyper] = text;
   info.more["conditions"] = conditions(options, data.train.size());
+  info.more["pixels"] = options.pixels;
   info.more["losses"] = reports->state();
   info.more["best"] = bestKeeper->state();
   if (earlyStop)
@@ -315,7 +318,7 @@ Result<bool> TrainingRun::runStep(const Batch &batch) {
   std::string what;
   for (double loss : reports->batchLosses(outputs()))
     if (!std::isfinite(loss))
-      what = fmt::format("the loss is {}", loss);
+      what = fmt::format("the loss is {}", std::isnan(loss) ? std::abs(loss) : loss); // no "-nan"
   if (what.empty())
     if (const StateVariable *variable = state->firstNotFinite())
       what = "'" + variable->name + "' would not be finite";
@@ -386,7 +389,8 @@ Result<void> TrainingRun::endEpoch(const Batch &batch, double seconds, double wa
   bool isBest = bestKeeper->observe(value, record.epoch);
   if (earlyStop && earlyStop->observe(value, record.epoch)) {
     shouldStop = true;
-    endMessage = fmt::format("{} has not improved for {} epochs", options.watch, options.settings.patience);
+    endMessage = fmt::format("{} has not improved for {} {}", options.watch, options.settings.patience,
+                             options.settings.patience == 1 ? "epoch" : "epochs");
   }
   if (best && isBest) {
     best->copyFrom(*state);

@@ -44,6 +44,8 @@ struct RunOptions {
   /// Rates that replace the block's, by name ("" for the only one).
   std::vector<std::pair<std::string, double>> rates;
   std::string toolVersion;
+  /// What 8-bit values become, unit or raw; kept with the weights.
+  std::string pixels = "unit";
 };
 
 enum class RunEnd { Done, Stopped, Interrupted, NotFinite };

@@ -2,6 +2,7 @@
 #include "tools/cnnc/training/TrainingSetup.h"
 
 #include "tools/cnnc/training/ClassChoice.h"
+#include "tools/cnnc/training/SavedState.h"
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
@@ -53,7 +54,9 @@ void DataOptions::declare(CommandLine &line) {
             "the data: a folder, an archive or a file (docs/training.md lists the forms); required");
   line.text("only", "CLASSES", only, "only samples of these classes: 0-8, or cat,dog; validation keeps all");
   line.text("except", "CLASSES", except, "only samples of the other classes; validation keeps all");
-  line.text("pixels", "HOW", pixels, "8-bit values without preprocessing become value / 255 (unit) or the value (raw)");
+  line.text(
+      "pixels", "HOW", pixels,
+      "8-bit values without preprocessing become value / 255 (unit) or the value (raw); as the weights were trained");
   line.flag("skip-bad", skipBad, "leave out samples that cannot be read, and say how many; otherwise they are errors");
   line.number("workers", "N", workers, 1, 256, "threads that decode (half of --threads)");
 }
@@ -61,11 +64,21 @@ void DataOptions::declare(CommandLine &line) {
 std::string DataOptions::problem() const {
   if (data.empty())
     return "'--data' is missing: the folder or file with the data";
-  if (pixels != "unit" && pixels != "raw")
+  if (!pixels.empty() && pixels != "unit" && pixels != "raw")
     return "'--pixels' is '" + pixels + "': unit or raw is expected";
   if (!only.empty() && !except.empty())
     return "'--only' and '--except' say the same in two ways: give one of them";
   return "";
+}
+
+host::Result<void> DataOptions::adopt(const std::string &weightsFile) {
+  if (!pixels.empty() || weightsFile.empty())
+    return {};
+  auto kept = pixelsOf(weightsFile);
+  if (!kept)
+    return kept.error();
+  pixels = *kept == host::PixelScale::Raw ? "raw" : "unit";
+  return {};
 }
 
 unsigned DataOptions::workersFor(int64_t threads) const {

@@ -21,13 +21,15 @@ TrainingSettings settingsOf(const TrainingProgram &program);
 /// Options that `train`, `eval` and `predict` share.
 struct DataOptions {
   std::string data, only, except;
-  std::string pixels = "unit";
+  std::string pixels; ///< Empty: as the weights say, else unit.
   bool skipBad = false;
   int64_t workers = 0; ///< 0: half of the threads, at least 1.
 
   void declare(CommandLine &line);
   /// Empty, or what is wrong with the options.
   std::string problem() const;
+  /// What was not said on the command line is as it was when these weights were trained; an empty name is no file.
+  host::Result<void> adopt(const std::string &weightsFile);
   unsigned workersFor(int64_t threads) const;
   host::Result<host::DatasetOptions> dataset(llvm::ArrayRef<TrainingInput> inputs, int64_t threads) const;
   /// The samples of the classes that --only and --except leave.
