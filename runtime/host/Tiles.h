@@ -28,6 +28,12 @@ public:
   int64_t count() const { return counts[0] * counts[1]; }
   /// [C, h, w] of an image [C, H, W].
   void cut(const Tensor &image, int64_t tile, std::span<float> into) const;
+  std::array<int64_t, 2> outputSize() const { return output; }
+  /// Where the tile's input begins in the image: before it, too.
+  std::array<int64_t, 2> windowOrigin(int64_t tile) const {
+    const auto [top, left] = origin(tile);
+    return {top - margin[0], left - margin[1]};
+  }
   /// Puts what is kept of the network's scores [K, h, w] for the tile into those of the image, [K, H, W].
   void paste(std::span<const float> scores, int64_t tile, Tensor &image) const;
 

@@ -22,7 +22,7 @@ struct EvalOptions {
   DataOptions data;
   WeightOptions weights;
   TargetOptions target;
-  int64_t batch = 256, copies = 0, seed = -1;
+  int64_t batch = 256, copies = 0, seed = -1, overlap = -1;
   bool json = false;
 };
 
@@ -66,6 +66,30 @@ void judge(const host::Batch &batch, const host::TensorView &scores, const host:
   }
 }
 
+/// The data as it is, or, where masks are of pictures of other sizes or --overlap is given, in tiles.
+host::Result<host::Dataset> openWholeOrTiles(const EvalOptions &options, host::DatasetOptions opening) {
+  if (options.overlap >= 0) {
+    opening.overlap = options.overlap;
+    return host::openDataset(options.data.data, opening);
+  }
+  auto mask = llvm::find_if(opening.fields,
+                            [](const host::Field &field) { return field.classes > 0 && field.shape.size() == 2; });
+  auto image = llvm::find_if(opening.fields, [](const host::Field &field) {
+    return field.classes == 0 && field.shape.size() == 3 && field.dtype == host::DType::F32;
+  });
+  if (mask == opening.fields.end() || image == opening.fields.end() || host::changesSize(*image))
+    return host::openDataset(options.data.data, opening);
+  // Sizes are known only from the pictures. What cannot be tiled is said to be wrong by the data set as it is.
+  int64_t height = image->shape[1], width = image->shape[2];
+  host::DatasetOptions tiles = opening;
+  tiles.overlap = std::min(height, width) / 4;
+  auto tiled = host::openDataset(options.data.data, tiles);
+  for (int64_t i = 0; tiled && i < tiled->size(); ++i)
+    if (tiled->tile(i)->size != std::array{height, width})
+      return tiled;
+  return host::openDataset(options.data.data, opening);
+}
+
 } // namespace
 
 int evalCommand(ArrayRef<std::string> arguments) {
@@ -77,6 +101,10 @@ int evalCommand(ArrayRef<std::string> arguments) {
   options.target.declare(line);
   line.text("split", "PART", options.split, "test, validation or train (test)");
   line.number("batch", "N", options.batch, 1, int64_t(1) << 20, "samples at a time (256)");
+  line.number(
+      "overlap", "N", options.overlap, 0, 1 << 20,
+      "masks: pictures of any size by tiles, N pixels on each side of which their neighbours tell (a quarter of "
+      "the tile, where a picture is of another size than the input)");
   line.number("tta", "K", options.copies, 1, 1000, "average the outputs with those of K augmented copies");
   line.number("seed", "N", options.seed, 0, int64_t(1) << 52, "of the augmentation, and of the share to validate");
   line.text("confusion", "FILE", options.confusion, "draw the confusion matrix as .png");
@@ -123,6 +151,8 @@ int evalCommand(ArrayRef<std::string> arguments) {
   auto weights = Weights::open(*program.evaluate, options.weights);
   if (!weights)
     return fail(weights.error().message);
+  if (auto adopted = options.data.adopt(options.weights.file); !adopted)
+    return fail(adopted.error().message);
   auto dataset = options.data.dataset(program.inputs, threads);
   if (!dataset)
     return fail(dataset.error().message);
@@ -135,7 +165,7 @@ int evalCommand(ArrayRef<std::string> arguments) {
       return fail(names.error().message);
     dataset->classNames = std::move(*names);
   }
-  auto data = host::openDataset(options.data.data, *dataset);
+  auto data = openWholeOrTiles(options, *dataset);
   if (!data)
     return fail(data.error().message);
   reportSkipped(*data);
@@ -162,6 +192,9 @@ int evalCommand(ArrayRef<std::string> arguments) {
   if (auto done = setState((*evaluator)->state(), **evaluate, *weights); !done)
     return fail(done.error().message);
 
+  if (!options.worst.empty() &&
+      (*evaluate)->outputs()[*(*evaluate)->output(judged->operands[0].name)].shape.size() != 1)
+    return fail("'" + program.name + "' reports no classes of images: --worst has nothing to show");
   constexpr size_t kWorst = 36;
   host::WorstImages worst(kWorst);
   auto binding = BatchBinding::create(**evaluate, program.inputs, nullptr);
@@ -197,7 +230,10 @@ int evalCommand(ArrayRef<std::string> arguments) {
     if (auto written = host::writePng(options.confusion, *picture); !written)
       return fail(written.error().message);
   }
-  if (!options.worst.empty()) {
+  // A file of that name from before is of another evaluation.
+  if (!options.worst.empty() && worst.images().empty()) {
+    llvm::errs() << "no image was classified wrongly: " << options.worst << " was not written\n";
+  } else if (!options.worst.empty()) {
     auto sheet = worst.sheet(data->classNames());
     if (!sheet)
       return fail(sheet.error().message);
@@ -217,7 +253,10 @@ int evalCommand(ArrayRef<std::string> arguments) {
     return 0;
   }
   llvm::outs() << program.name << " on " << (*evaluate)->describe() << ", " << withSeparators(reports.samples())
-               << " samples (" << data->format() << ")\n\n";
+               << " samples (" << data->format() << ")";
+  if (data->tile(0))
+    llvm::outs() << ", " << withSeparators(data->size()) << " tiles";
+  llvm::outs() << "\n\n";
   Table table({{"figure", Table::Align::Left}, {"value", Table::Align::Right}});
   table.add({"loss", fmt::format("{:.6f}", reports.loss())});
   for (const host::NamedValue &value : reports.values())

@@ -9,6 +9,7 @@
 #include "runtime/host/data/Convert.h"
 #include "runtime/host/data/FileTree.h"
 #include "runtime/host/data/Order.h"
+#include "runtime/host/data/TiledSource.h"
 
 #include <algorithm>
 #include <atomic>
@@ -59,6 +60,7 @@ struct Binding {
 
 struct Shared {
   SourcePointer source;
+  std::shared_ptr<const TiledSource> tiles; // the source, where its samples are tiles
   std::vector<Field> fields;
   std::vector<Binding> bindings;
   std::vector<std::string> classNames, skipped;
@@ -215,6 +217,13 @@ Result<void> checkArrays(const Shared &shared) {
 Result<std::shared_ptr<const Shared>> bind(SourcePointer source, const std::string &path, const DatasetOptions &options,
                                            std::vector<int64_t> &indices) {
   auto shared = std::make_shared<Shared>();
+  if (options.overlap) {
+    Result<std::shared_ptr<const TiledSource>> tiled = TiledSource::create(std::move(source), options);
+    if (!tiled)
+      return makeError("{}: {}", inQuotes(path), tiled.error().message);
+    shared->tiles = *tiled;
+    source = std::move(*tiled);
+  }
   shared->source = std::move(source);
   shared->fields = options.fields;
   shared->skipped = shared->source->skipped;
@@ -278,7 +287,17 @@ Result<std::shared_ptr<const Shared>> bind(SourcePointer source, const std::stri
       }
     }
   });
-  std::erase_if(indices, [&](int64_t index) { return !messages[static_cast<size_t>(index)].empty(); });
+  if (shared->tiles) {
+    // A picture is left out whole, and counted once.
+    std::set<int64_t> bad;
+    for (int64_t i = 0; i < from.size; ++i)
+      if (std::string &message = messages[static_cast<size_t>(i)];
+          !message.empty() && !bad.insert(shared->tiles->tile(i).picture).second)
+        message.clear();
+    std::erase_if(indices, [&](int64_t index) { return bad.contains(shared->tiles->tile(index).picture); });
+  } else {
+    std::erase_if(indices, [&](int64_t index) { return !messages[static_cast<size_t>(index)].empty(); });
+  }
   for (std::string &message : messages)
     if (!message.empty())
       shared->skipped.push_back(std::move(message));
@@ -363,6 +382,11 @@ int64_t Dataset::label(int64_t index) const {
   return labels.empty() ? -1 : labels[static_cast<size_t>(impl->at(index))];
 }
 
+std::optional<TileOfPicture> Dataset::tile(int64_t index) const {
+  const auto &tiles = impl->shared->tiles;
+  return tiles ? std::optional(tiles->tile(impl->at(index))) : std::nullopt;
+}
+
 std::vector<int64_t> Dataset::classCounts() const {
   if (impl->shared->labels.empty())
     return {};
@@ -389,6 +413,8 @@ Result<Dataset> openDataset(const std::string &path, const DatasetOptions &optio
   if (Result<void> checked = checkOptions(options); !checked)
     return checked.error();
   const bool fromTrain = options.split == Split::Validation && options.validation > 0;
+  if (options.overlap && options.validation > 0 && options.split != Split::Test)
+    return makeError("{}: a share for validation is of whole samples, not of tiles", inQuotes(path));
   Request request = requestOf(options, fromTrain ? Split::Train : options.split);
   Result<SourcePointer> source = openSource(path, request);
   if (!source)

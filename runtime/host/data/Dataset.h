@@ -18,6 +18,7 @@
 #include "runtime/host/Image.h"
 #include "runtime/host/Preprocess.h"
 #include "runtime/host/Tensor.h"
+#include "runtime/host/Tiles.h"
 
 #include <memory>
 
@@ -51,6 +52,9 @@ struct Field {
 /// test_batch, test/, or else val/. Data without such parts is one whole: Train, less the fraction, and Test.
 enum class Split { Train, Validation, Test };
 
+/// Whether the field's preprocessing makes pictures of another size.
+bool changesSize(const Field &field);
+
 /// What 8-bit values become where no preprocessing is declared: value / 255, or the value.
 enum class PixelScale { Unit, Raw };
 
@@ -70,8 +74,19 @@ struct DatasetOptions {
   /// them), so that what remains is the same in every run. Otherwise the first bad sample met is an error.
   bool skipBad = false;
   unsigned threads = 1;
+  /// Samples are tiles (Tiles.h), of the size of the fields, of pictures and masks of any size; so many pixels on each
+  /// side of a tile are told by its neighbours.
+  std::optional<int64_t> overlap = std::nullopt;
   /// Decoded pictures are kept in memory where all of them fit in so many bytes.
   uint64_t cacheBytes = uint64_t(1) << 30;
+};
+
+/// Where a sample that is a tile belongs.
+struct TileOfPicture {
+  int64_t picture; // tiles of one follow each other, from 0 to tiling->count() - 1
+  int64_t tile;
+  std::array<int64_t, 2> size; // of the picture
+  const Tiling *tiling;        // as long-lived as the data set
 };
 
 class Dataset {
@@ -92,6 +107,8 @@ public:
   std::string sampleName(int64_t index) const;
   /// The class of the sample, without decoding; -1 where the data has none (masks, plain pictures, real targets).
   int64_t label(int64_t index) const;
+  /// Nothing where samples are whole.
+  std::optional<TileOfPicture> tile(int64_t index) const;
   /// Samples of each class 0 .. classes - 1; empty where there are none.
   std::vector<int64_t> classCounts() const;
 

@@ -80,6 +80,9 @@ Result<void> Evaluator::average(Batch &batch, std::vector<Tensor> &means) {
 
 Result<void> Evaluator::run(const host::Dataset &data, Observer observer) {
   figures->clear();
+  if (data.tile(0))
+    if (auto done = figures->assemble(data); !done)
+      return done;
   host::LoaderOptions loading;
   loading.batch = options.batch;
   loading.workers = options.workers;

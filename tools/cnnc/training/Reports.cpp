@@ -33,7 +33,11 @@ host::Result<Reports> Reports::create(const TrainingProgram &program, const Step
       std::optional<size_t> output = operand.isInput ? std::nullopt : module.output(operand.name);
       if (!operand.isInput && !output)
         return host::makeError("'{}' has no value '{}' to report", program.name, operand.name);
-      report.operands.push_back({operand.name, output});
+      std::vector<int64_t> shape = output ? module.outputs()[*output].shape : std::vector<int64_t>();
+      for (const TrainingInput &input : program.inputs)
+        if (!output && input.name == operand.name)
+          shape = input.type.getShape().drop_front().vec();
+      report.operands.push_back({operand.name, output, std::move(shape)});
     }
     if (described.metric != "mean") {
       host::MetricOptions options;
@@ -78,6 +82,8 @@ static std::vector<int64_t> toIntegers(const TensorView &view) {
   return numbers;
 }
 
+static bool isLastTile(const host::TileOfPicture &tile) { return tile.tile + 1 == tile.tiling->count(); }
+
 host::Result<void> Reports::add(const host::Batch &batch, const StepCall &call, ArrayRef<host::Tensor> replaced) {
   double weight = static_cast<double>(batch.count);
   auto scalar = [&](size_t output) {
@@ -92,20 +98,69 @@ host::Result<void> Reports::add(const host::Batch &batch, const StepCall &call, 
     }
     TensorView first = valueOf(report.operands[0], batch, call, replaced);
     TensorView second = valueOf(report.operands[1], batch, call, replaced);
-    std::vector<float> scores = first.toFloats(), targets;
-    std::vector<int64_t> labels;
-    if (report.wantsTargets)
-      targets = second.toFloats();
-    else
-      labels = toIntegers(second);
-    if (report.positive)
-      for (int64_t &label : labels)
-        label = label == host::ignoredLabel ? label : label == *report.positive;
-    host::MetricBatch values{scores, first.shape, labels, targets};
-    if (auto added = report.metric->add(values); !added)
+    if (auto added = tiles ? addTiles(report, batch, first, second) : addTo(report, first, second); !added)
       return host::makeError("{}: {}", report.name, added.error().message);
   }
-  sampleCount += batch.count;
+  for (int64_t sample : batch.samples)
+    sampleCount += !tiles || isLastTile(*tiles->tile(sample));
+  return {};
+}
+
+host::Result<void> Reports::addTo(Report &report, const TensorView &first, const TensorView &second) {
+  std::vector<float> scores = first.toFloats(), targets;
+  std::vector<int64_t> labels;
+  if (report.wantsTargets)
+    targets = second.toFloats();
+  else
+    labels = toIntegers(second);
+  if (report.positive)
+    for (int64_t &label : labels)
+      label = label == host::ignoredLabel ? label : label == *report.positive;
+  return report.metric->add({scores, first.shape, labels, targets});
+}
+
+host::Result<void> Reports::assemble(const host::Dataset &data) {
+  std::array<int64_t, 2> size = data.tile(0)->tiling->outputSize();
+  for (const Report &report : reports)
+    for (const Operand &operand : report.operands)
+      if (size_t rank = operand.shape.size();
+          report.metric && (rank < 2 || operand.shape[rank - 2] != size[0] || operand.shape[rank - 1] != size[1]))
+        return host::makeError(
+            "report '{}' takes {} of each image: tiles are put together of what has a value for each of "
+            "their {}x{} pixels",
+            report.name, rank ? "values of shape " + host::shapeText(operand.shape) : "one number", size[0], size[1]);
+  tiles = data;
+  return {};
+}
+
+host::Result<void> Reports::addTiles(Report &report, const host::Batch &batch, const TensorView &first,
+                                     const TensorView &second) {
+  const TensorView *views[2] = {&first, &second};
+  std::vector<float> values[2] = {first.toFloats(), second.toFloats()};
+  for (size_t i = 0; i < batch.samples.size(); ++i) {
+    host::TileOfPicture tile = *tiles->tile(batch.samples[i]);
+    for (size_t k = 0; k < 2; ++k) {
+      const std::vector<int64_t> &shape = views[k]->shape;
+      size_t elements = values[k].size() / batch.samples.size();
+      int64_t area = shape[shape.size() - 2] * shape.back(), planes = static_cast<int64_t>(elements) / area;
+      if (tile.tile == 0)
+        report.whole[k] = host::Tensor::zeros(host::DType::F32, {planes, tile.size[0], tile.size[1]});
+      tile.tiling->paste(std::span(values[k]).subspan(i * elements, elements), tile.tile, report.whole[k]);
+    }
+    if (!isLastTile(tile))
+      continue;
+    TensorView whole[2];
+    for (size_t k = 0; k < 2; ++k) {
+      whole[k] = report.whole[k].view();
+      std::vector<int64_t> shape = views[k]->shape;
+      shape.front() = 1;
+      shape[shape.size() - 2] = tile.size[0];
+      shape.back() = tile.size[1];
+      whole[k].shape = std::move(shape);
+    }
+    if (auto added = addTo(report, whole[0], whole[1]); !added)
+      return added;
+  }
   return {};
 }
 

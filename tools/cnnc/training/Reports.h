@@ -12,6 +12,9 @@ public:
   static host::Result<Reports> create(const TrainingProgram &program, const StepModule &module,
                                       const BatchBinding &binding, llvm::ArrayRef<std::string> classNames);
 
+  /// From here on samples are tiles of the data set's pictures, and figures are those of whole pictures; an error names
+  /// a report of something else than pixels. Means and losses stay those of the tiles.
+  host::Result<void> assemble(const host::Dataset &data);
   /// After a run of the batch. `replaced`, where not empty, stands in for the module's outputs.
   host::Result<void> add(const host::Batch &batch, const StepCall &call, llvm::ArrayRef<host::Tensor> replaced = {});
   void clear();
@@ -52,6 +55,7 @@ private:
   struct Operand {
     std::string name;
     std::optional<size_t> output; // otherwise an input of the block
+    std::vector<int64_t> shape;   // of an image's
   };
   struct Report {
     std::string name;
@@ -60,7 +64,12 @@ private:
     std::optional<int64_t> positive;      // the class that counts as 1, all others being 0
     std::vector<Operand> operands;
     RunningMean mean;
+    host::Tensor whole[2]; // the picture that is being put together, of each operand
   };
+  host::Result<void> addTo(Report &report, const host::TensorView &first, const host::TensorView &second);
+  /// What the tiles of this batch complete is added.
+  host::Result<void> addTiles(Report &report, const host::Batch &batch, const host::TensorView &first,
+                              const host::TensorView &second);
   host::TensorView valueOf(const Operand &operand, const host::Batch &batch, const StepCall &call,
                            llvm::ArrayRef<host::Tensor> replaced) const;
 
@@ -68,6 +77,7 @@ private:
   std::vector<Loss> losses;
   std::vector<Report> reports;
   int64_t sampleCount = 0;
+  std::optional<host::Dataset> tiles;
 };
 
 } // namespace cnn

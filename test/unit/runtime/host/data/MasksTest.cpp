@@ -118,5 +118,88 @@ TEST_F(MasksTest, EmptyFolders) {
   EXPECT_EQ(errorOf(openDataset(empty / "", options(2))), "'" + (empty / "") + "': no PNG or JPEG pictures with masks");
 }
 
+/// Pictures and masks of several sizes, read as tiles of 4x4 whose masks are the 2x2 in their middle.
+class TilesTest : public testing::Test {
+protected:
+  void SetUp() override {
+    write("a", 5, 7);
+    write("b", 2, 2);
+    write("c", 3, 4);
+    options = withFields({imageField({1, 4, 4}), maskField({2, 2}, 64)});
+    options.overlap = 1;
+    options.pixels = PixelScale::Raw;
+  }
+  void write(const std::string &name, int height, int width) {
+    Image image = Image::filled(height, width, 1, 0), mask = image;
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x) {
+        *image.at(y, x) = static_cast<uint8_t>(100 + 8 * y + x);
+        *mask.at(y, x) = static_cast<uint8_t>(8 * y + x);
+      }
+    put(folder / ("images/" + name + ".png"), *encodePng(image));
+    put(folder / ("masks/" + name + ".png"), *encodePng(mask));
+  }
+
+  TemporaryFolder folder;
+  DatasetOptions options;
+};
+
+TEST_F(TilesTest, MakeThePictureAgain) {
+  Result<Dataset> data = openDataset(folder / "", options);
+  ASSERT_OK(data);
+  EXPECT_EQ(data->size(), 12 + 1 + 4);
+  EXPECT_NE(data->sampleName(12).find("b.png"), std::string::npos);
+  Tensor whole;
+  for (int64_t i = 0; i < data->size(); ++i) {
+    std::optional<TileOfPicture> tile = data->tile(i);
+    ASSERT_TRUE(tile);
+    const auto [height, width] = tile->size;
+    if (tile->tile == 0)
+      whole = Tensor::zeros(DType::F32, {1, height, width});
+    std::vector<Bytes> sample = sampleOf(*data, i);
+    const std::vector<float> image = valuesOf<float>(sample[0]);
+    const std::vector<int32_t> mask = valuesOf<int32_t>(sample[1]);
+    // The mask is that of the middle, also where it is beyond the picture.
+    for (size_t y = 0; y < 2; ++y)
+      for (size_t x = 0; x < 2; ++x)
+        EXPECT_EQ(image[4 * (y + 1) + x + 1], static_cast<float>(100 + mask[2 * y + x])) << i;
+    tile->tiling->paste(std::vector<float>(mask.begin(), mask.end()), tile->tile, whole);
+    if (tile->tile + 1 < tile->tiling->count())
+      continue;
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x)
+        EXPECT_EQ(whole.floats()[static_cast<size_t>(y * width + x)], static_cast<float>(8 * y + x)) << i;
+  }
+  options.overlap.reset();
+  Result<Dataset> plain = openDataset(folder / "", options);
+  ASSERT_OK(plain);
+  EXPECT_FALSE(plain->tile(0));
+}
+
+TEST_F(TilesTest, ABadPictureIsLeftOutWhole) {
+  write("d", 9, 9); // its last rows have values that are no classes
+  put(folder / "masks/b.png", png(3, 2, 1, 0));
+  EXPECT_NE(errorOf(openDataset(folder / "", options)).find("the mask is 3x2, its picture 2x2"), std::string::npos);
+  options.skipBad = true;
+  Result<Dataset> data = openDataset(folder / "", options);
+  ASSERT_OK(data);
+  EXPECT_EQ(data->size(), 12 + 4);
+  ASSERT_EQ(data->skipped().size(), 2u);
+  EXPECT_NE(data->skipped()[1].find("d.png': the value 64 in row"), std::string::npos) << data->skipped()[1];
+}
+
+TEST_F(TilesTest, SayWhatTheyAreNotMadeOf) {
+  options.fields[0].preprocess = {CropStep{.size = {2, 2}}};
+  EXPECT_NE(errorOf(openDataset(folder / "", options)).find("its preprocess block changes the size of pictures"),
+            std::string::npos);
+  options.fields[0].preprocess.clear();
+  options.validation = 0.5;
+  EXPECT_NE(errorOf(openDataset(folder / "", options)).find("a share for validation is of whole samples"),
+            std::string::npos);
+  options.validation = 0;
+  options.fields.erase(options.fields.begin());
+  EXPECT_NE(errorOf(openDataset(folder / "", options)).find("no input is filled with pictures"), std::string::npos);
+}
+
 } // namespace
 } // namespace cnn::host
