@@ -24,6 +24,8 @@ void copy(Thread &thread, const Site &site, const uint64_t *arguments, uint64_t 
   if (sourceBytes)
     block.access(thread, site, source, sourceBytes, 1, /*writes=*/false);
   block.checkShared(thread, site, target, bytes, bytes);
+  if (block.countsBankConflicts())
+    block.banks().note(site, thread.warp, thread.lane, static_cast<uint32_t>(target), bytes);
   block.startCopy(thread, site,
                   {static_cast<uint32_t>(target - block.sharedBegin()), bytes, sourceBytes,
                    reinterpret_cast<const char *>(source)});
