@@ -30,6 +30,9 @@ int cnn_api_driver_error(void);
 /* Exported by libraries for the tools: models that are made from now on find the driver's entries by `lookup` instead
  * of in libcuda.so.1; null: there again. */
 void cnn_api_use_driver(cnn_cuda_lookup lookup);
+/* Exported likewise: what the driver wrote about the code that it refused last; empty: nothing. One model is made at a
+ * time. */
+const char *cnn_api_driver_log(void);
 
 #ifdef __cplusplus
 }

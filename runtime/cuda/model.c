@@ -41,6 +41,23 @@ static int suits(const cnn_cuda_variant *variant, const cnn_cuda_image *image, i
   return variant->capability <= capability && (!image->is_binary || variant->capability / 10 == capability / 10);
 }
 
+static char driver_log[1024];
+
+const char *cnn_api_driver_log(void) { return driver_log; }
+
+static CUresult load_image(cnn_model *model, const cnn_cuda_image *image) {
+  char log[sizeof driver_log] = "";
+  int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+  void *values[] = {log, (void *)sizeof log};
+  const CUresult result = model->driver.ModuleLoadDataEx(&model->module, image->data, 2, options, values);
+  if (result != CUDA_SUCCESS) {
+    log[sizeof log - 1] = 0;
+    memcpy(driver_log, log, sizeof log);
+    model->module = NULL;
+  }
+  return result;
+}
+
 /* Of the images that suit the device, the first that the driver takes. The error is the first one's. */
 static int load_kernels(cnn_model *model) {
   int64_t major, minor;
@@ -61,12 +78,11 @@ static int load_kernels(cnn_model *model) {
     for (int64_t j = 0; j < variant->image_count; ++j) {
       if (!suits(variant, &variant->images[j], major * 10 + minor))
         continue;
-      const CUresult result = model->driver.ModuleLoadDataEx(&model->module, variant->images[j].data, 0, NULL, NULL);
+      const CUresult result = load_image(model, &variant->images[j]);
       if (result == CUDA_SUCCESS) {
         model->variant = variant;
         return CNN_OK;
       }
-      model->module = NULL;
       if (code == CNN_OK)
         code = cnn_cuda_check(result);
     }
