@@ -39,6 +39,7 @@ struct Loaded::Api {
   decltype(&cnn_api_session_bytes) sessionBytes = nullptr;
   decltype(&cnn_api_session_init) sessionInit = nullptr;
   decltype(&cnn_api_session_end) sessionEnd = nullptr;
+  decltype(&cnn_api_session_on_group) sessionOnGroup = nullptr;
   decltype(&cnn_api_run) run = nullptr;
   decltype(&cnn_api_run_observed) runObserved = nullptr;
   decltype(&cnn_api_resolve) resolve = nullptr;
@@ -79,6 +80,7 @@ llvm::Error Loaded::load(const std::string &path) {
   find("session_bytes", api->sessionBytes);
   find("session_init", api->sessionInit);
   find("session_end", api->sessionEnd);
+  find("session_on_group", api->sessionOnGroup);
   find("run", api->run);
   find("run_observed", api->runObserved);
   find("resolve", api->resolve);
@@ -217,6 +219,18 @@ llvm::Error LoadedSession::run(int64_t batch, llvm::ArrayRef<const void *> input
   return loaded.check(loaded.api->runObserved(address, batch, in.data(), out.data(), observe, &context));
 }
 
+llvm::Error LoadedSession::runTimed(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                                    llvm::MutableArrayRef<int64_t> times) {
+  auto *address = reinterpret_cast<cnn_session *>(memory.data());
+  auto add = [](void *context, int64_t group, int64_t nanoseconds) {
+    (*static_cast<llvm::MutableArrayRef<int64_t> *>(context))[group] += nanoseconds;
+  };
+  if (llvm::Error error = loaded.check(loaded.api->sessionOnGroup(address, add, &times)))
+    return error;
+  llvm::Error result = run(batch, inputs, outputs);
+  return llvm::joinErrors(std::move(result), loaded.check(loaded.api->sessionOnGroup(address, nullptr, nullptr)));
+}
+
 std::pair<char *, int64_t> LoadedSession::resolve(const Operand &operand, int64_t batch) const {
   const cnn_operand translated = {static_cast<int64_t>(operand.segment), operand.offset, operand.slice,
                                   operand.imageStride};
@@ -238,5 +252,11 @@ llvm::Error Loaded::openSession(int64_t maxBatch, int threads, void *state) {
 llvm::Error Loaded::run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
                         std::optional<StepObserver> observer) {
   return session ? session->run(batch, inputs, outputs, observer)
+                 : llvm::createStringError("internal error: no session is open");
+}
+
+llvm::Error Loaded::runTimed(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                             llvm::MutableArrayRef<int64_t> times) {
+  return session ? session->runTimed(batch, inputs, outputs, times)
                  : llvm::createStringError("internal error: no session is open");
 }

@@ -39,6 +39,10 @@ public:
   llvm::Error run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
                   std::optional<StepObserver> observer = {});
 
+  /// Runs and adds what each group took, in nanoseconds, to `times`, which has one element a group.
+  llvm::Error runTimed(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                       llvm::MutableArrayRef<int64_t> times);
+
   /// Where an operand of a step or group lies during or after a run of `batch` images: the address of image 0 and the
   /// bytes to the next.
   std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const;
@@ -70,6 +74,8 @@ public:
   llvm::Error openSession(int64_t maxBatch, int threads, void *state = nullptr);
   llvm::Error run(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
                   std::optional<StepObserver> observer = {});
+  llvm::Error runTimed(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
+                       llvm::MutableArrayRef<int64_t> times);
   std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const {
     return session->resolve(operand, batch);
   }

@@ -37,6 +37,7 @@ config.substitutions += [
     ("%shared", config.cnn_shared),
     ("%python", sys.executable),
     ("%exits", f"{sys.executable} {config.cnn_source}/test/lit/exits.py"),
+    ("%cuda_stub", config.cnn_build + "/test/cuda-stub"),
     ("%cc", shutil.which("gcc") or config.llvm_bin + "/clang"),
     ("%cxx", shutil.which("g++") or config.llvm_bin + "/clang++"),
 ]

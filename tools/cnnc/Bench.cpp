@@ -106,6 +106,8 @@ int benchCommand(ArrayRef<std::string> arguments) {
     return line.misuse(choice.error().message);
   if (choice->isReference)
     return line.misuse("target 'reference' is not made for speed");
+  if (choice->isCuda() && !options.html.empty())
+    return line.misuse("the page's roofline is the CPU's: '--html' is not for target '" + options.target.target + "'");
   if (options.train && (!options.network.shapes.empty() || !options.network.outputs.empty()))
     return line.misuse("a train block has its shapes and outputs from the source: '--shape' and '--outputs' are for "
                        "networks");
@@ -142,7 +144,8 @@ int benchCommand(ArrayRef<std::string> arguments) {
   auto measured = measure(*subject.loaded, inputs, options.run);
   if (!measured)
     return fail(measured.error().message);
-  const double peak = measurePeakGflops(subject.loaded->isa(), static_cast<int>(options.run.threads));
+  const double peak =
+      choice->isCuda() ? 0 : measurePeakGflops(subject.loaded->isa(), static_cast<int>(options.run.threads));
   if (!options.html.empty())
     if (auto written =
             host::writeFile(options.html, htmlReport(measurementReport(*subject.loaded, options.run, *measured, peak)));

@@ -50,7 +50,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
   weightOptions.declare(line);
   line.flag("train", train, "a library of a step of training, with NAME_step and its state: NET is a train block");
   line.text("output", "DIR", folder, "the folder to write to, made when it is missing; required");
-  line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse) or cpu:ISA,...");
+  line.text("target", "TARGET", targetText, kTargetHelp);
   line.text("weights-in", "WHERE", weightsPlace, "library, file (NAME.weights) or auto: in the library up to 64 MiB");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
   line.flag("python", package.python, "write a wheel as well, a Python package for NumPy");
@@ -69,8 +69,8 @@ int buildCommand(ArrayRef<std::string> arguments) {
   auto choice = TargetChoice::parse(targetText, /*all=*/true);
   if (!choice)
     return line.misuse(choice.error().message);
-  if (choice->isReference)
-    return line.misuse("target 'reference' cannot be built");
+  if (choice->isReference || choice->isEmulated)
+    return line.misuse("target '" + targetText + "' cannot be built");
   if (train && (!networkOptions.shapes.empty() || !networkOptions.outputs.empty()))
     return line.misuse("a train block has its shapes and outputs from the source: '--shape' and '--outputs' are for "
                        "networks");

@@ -6,6 +6,7 @@
 #include "codegen/cuda/Architecture.h"
 #include "codegen/cuda/CudaTargetModel.h"
 #include "codegen/cuda/Lower.h"
+#include "codegen/cuda/library/CudaLibrary.h"
 #include "codegen/package/CheckProgram.h"
 #include "passes/Pipeline.h"
 
@@ -14,6 +15,8 @@
 using namespace mlir;
 
 namespace cnn {
+
+std::string describeTarget(const Loaded &loaded) { return loaded.program().target + " (" + loaded.isa() + ")"; }
 
 host::Error toError(llvm::Error error) { return {llvm::toString(std::move(error))}; }
 
@@ -41,8 +44,12 @@ static FailureOr<Program> lower(ModuleOp module, const ProgramOptions &common, c
     cpu::LowerOptions lower{common, namesOf(options), options.onKernels};
     return cpu::lowerToProgram(module, lower);
   }
+  cuda::registerLibraryTargets();
   cuda::LowerOptions lower{common, namesOf(options), options.onKernels};
-  return cuda::lowerToProgram(module, lower);
+  FailureOr<Program> program = cuda::lowerToProgram(module, lower);
+  if (succeeded(program))
+    program->target = options.isEmulated ? "cuda-emulated" : "cuda";
+  return program;
 }
 
 OwningOpRef<ModuleOp> runStages(ModuleOp network, StringRef stage, const CompileOptions &options,

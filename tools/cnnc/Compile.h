@@ -3,6 +3,7 @@
 
 #include "codegen/Program.h"
 #include "codegen/cpu/Isa.h"
+#include "codegen/package/Loaded.h"
 #include "tools/cnnc/Weights.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -28,6 +29,8 @@ struct CompileOptions {
   std::function<void(mlir::ModuleOp kernels)> onKernels = nullptr;
   /// Of the target "cuda", which is meant where there are any.
   llvm::SmallVector<const cuda::Architecture *> architectures = {};
+  /// The GPU is emulated.
+  bool isEmulated = false;
 };
 
 /// A network after the last pass and what it was lowered to.
@@ -54,6 +57,9 @@ runStages(mlir::ModuleOp network, llvm::StringRef stage, const CompileOptions &o
 /// The memory that a session needs beside inputs, outputs and weights, for a batch of `batch`. `network` is left as it
 /// was.
 host::Result<int64_t> workspaceBytes(mlir::ModuleOp network, int64_t batch);
+
+/// "cpu (avx512)": the target and which of its instruction sets or architectures runs.
+std::string describeTarget(const Loaded &loaded);
 
 /// An error of LLVM as one of ours.
 host::Error toError(llvm::Error error);

@@ -159,7 +159,7 @@ int emitCommand(ArrayRef<std::string> arguments) {
     return line.misuse(stageName.empty() ? "'--stage' is missing: one of " + listOfNames(names)
                                          : "there is no stage '" + stageName + "'" + didYouMean(stageName, names) +
                                                "; there are " + listOfNames(names, "and"));
-  auto choice = TargetChoice::parse(targetText, /*all=*/false, /*devices=*/true);
+  auto choice = TargetChoice::parse(targetText, /*all=*/false);
   if (!choice)
     return line.misuse(choice.error().message);
   if (choice->isReference)

@@ -215,7 +215,7 @@ int explainCommand(ArrayRef<std::string> arguments) {
   line.flag("json", json, "print one line of JSON");
   if (std::optional<int> code = line.parse(arguments))
     return *code;
-  auto choice = TargetChoice::parse(targetText, /*all=*/true, /*devices=*/true);
+  auto choice = TargetChoice::parse(targetText, /*all=*/true);
   if (!choice)
     return line.misuse(choice.error().message);
   if (choice->isReference)

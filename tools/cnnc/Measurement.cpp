@@ -31,14 +31,8 @@ host::Result<Measurement> measure(Loaded &loaded, llvm::ArrayRef<const void *> i
   }
   Measurement result;
   result.groups.assign(program.groups.size(), std::numeric_limits<double>::infinity());
-  std::vector<double> times, current;
-  Clock::time_point stepStart;
-  auto observer = [&](const StepView &view) {
-    if (!view.after)
-      stepStart = Clock::now();
-    else
-      current[static_cast<size_t>(view.step->group)] += milliseconds(Clock::now() - stepStart);
-  };
+  std::vector<double> times;
+  std::vector<int64_t> current;
   auto start = Clock::now();
   // The first run is for warming up: page faults, clock rates.
   for (int64_t i = 0; i < 2 || (run.runs ? i <= run.runs : milliseconds(Clock::now() - start) < 1000 * run.seconds);
@@ -51,10 +45,10 @@ host::Result<Measurement> measure(Loaded &loaded, llvm::ArrayRef<const void *> i
       continue;
     times.push_back(elapsed);
     current.assign(program.groups.size(), 0);
-    if (llvm::Error error = loaded.run(run.batch, inputs, outputData, StepObserver(observer)))
+    if (llvm::Error error = loaded.runTimed(run.batch, inputs, outputData, current))
       return toError(std::move(error));
     for (size_t group = 0; group < current.size(); ++group)
-      result.groups[group] = std::min(result.groups[group], current[group]);
+      result.groups[group] = std::min(result.groups[group], static_cast<double>(current[group]) * 1e-6);
   }
   std::sort(times.begin(), times.end());
   result.minimum = times.front();
@@ -68,7 +62,9 @@ static void printJson(const Loaded &loaded, const MeasuredRun &run, const Measur
   host::JsonWriter json;
   json.beginObject().member("network", run.name).member("batch", run.batch).member("threads", run.threads);
   json.member("isa", loaded.isa()).member("min_ms", measured.minimum).member("median_ms", measured.median);
-  json.member("runs", measured.runs).member("gflops", flops / measured.minimum * 1e-6).member("peak_gflops", peak);
+  json.member("runs", measured.runs).member("gflops", flops / measured.minimum * 1e-6);
+  if (peak > 0)
+    json.member("peak_gflops", peak);
   if (run.savedBytes)
     json.member("saved_bytes", *run.savedBytes);
   json.member("compile_s", run.compileSeconds).key("groups").beginArray();
@@ -82,7 +78,7 @@ static void printJson(const Loaded &loaded, const MeasuredRun &run, const Measur
 
 static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double flops,
                        double peak) {
-  llvm::outs() << run.name << " on cpu (" << loaded.isa() << "), " << run.threads
+  llvm::outs() << run.name << " on " << describeTarget(loaded) << ", " << run.threads
                << (run.threads == 1 ? " thread" : " threads") << ", batch " << run.batch << ", " << measured.runs
                << " runs\n\n";
   using Align = Table::Align;
@@ -103,14 +99,16 @@ static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measu
     bool hasArithmetic = group.flopsPerImage > 0 && time > 0;
     table.add({group.path, group.kind, group.algorithm, fixed(time, 4),
                fixed(100 * time / std::max(total, 1e-9), 1) + " %", hasArithmetic ? fixed(rate, 1) : "",
-               hasArithmetic ? fixed(100 * rate / peak, 1) + " %" : "", time > 0 ? fixed(bytes, 1) : ""});
+               hasArithmetic && peak > 0 ? fixed(100 * rate / peak, 1) + " %" : "", time > 0 ? fixed(bytes, 1) : ""});
   }
   table.print(llvm::outs());
   double rate = flops / measured.minimum * 1e-6;
   llvm::outs() << "\nbest " << fixed(measured.minimum, 3) << " ms, median " << fixed(measured.median, 3) << " ms, "
-               << fixed(rate, 1) << " GFLOP/s, " << fixed(100 * rate / peak, 1) << " % of the measured peak of "
-               << fixed(peak, 1) << " GFLOP/s\n"
-               << "GFLOP/s count two operations a multiply-add of the direct method.\n";
+               << fixed(rate, 1) << " GFLOP/s";
+  if (peak > 0)
+    llvm::outs() << ", " << fixed(100 * rate / peak, 1) << " % of the measured peak of " << fixed(peak, 1)
+                 << " GFLOP/s";
+  llvm::outs() << "\nGFLOP/s count two operations a multiply-add of the direct method.\n";
   if (run.savedBytes)
     llvm::outs() << "saved for the backward pass: " << bytesText(*run.savedBytes) << "\n";
 }
@@ -128,7 +126,7 @@ Report measurementReport(const Loaded &loaded, const MeasuredRun &run, const Mea
   report.peakGflops = peak;
   report.gigabytes = measureReadGigabytes(static_cast<int>(run.threads));
   const double rate = totalFlops(loaded, run) / measured.minimum * 1e-6;
-  report.facts = {{"target", "cpu (" + loaded.isa() + ")"},
+  report.facts = {{"target", describeTarget(loaded)},
                   {"threads", std::to_string(run.threads)},
                   {"batch", std::to_string(run.batch)},
                   {"best of " + std::to_string(measured.runs), fixed(measured.minimum, 3) + " ms"},

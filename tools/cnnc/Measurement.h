@@ -27,11 +27,12 @@ struct MeasuredRun {
   std::optional<int64_t> savedBytes; ///< Of a training step: what is kept for the backward pass.
 };
 
-/// Runs on the loaded program's session, alternating runs without and with a clock in each step, so that the total is
+/// Runs on the loaded program's session, alternating runs without and with a clock for each group, so that the total is
 /// not slowed down by the clock.
 host::Result<Measurement> measure(Loaded &loaded, llvm::ArrayRef<const void *> inputs, const MeasuredRun &run);
 
-/// The JSON line or the table of `cnnc bench`; `peak` is what the machine can do (FmaPeak.h).
+/// The JSON line or the table of `cnnc bench`; `peak` is what the machine can do
+/// (FmaPeak.h); 0: unknown.
 void printMeasurement(const Loaded &loaded, const MeasuredRun &run, const Measurement &measured, double peak,
                       bool json);
 

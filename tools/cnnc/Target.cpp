@@ -20,7 +20,7 @@ const CodeCache *codeCache() {
 void TargetOptions::declare(CommandLine &line) {
   hasCacheOption = true;
   line.flag("no-cache", noCache, "compile, even what the cache of an earlier run has");
-  line.text("target", "TARGET", target, "cpu, cpu:ISA,... (avx512, avx2, sse) or reference");
+  line.text("target", "TARGET", target, kTargetHelp + std::string(", or reference"));
   line.number("threads", "N", threads, 1, 256, "threads (all CPUs that this process may use)");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
 }
@@ -29,14 +29,18 @@ CompileOptions TargetChoice::compileOptions(bool exact) const {
   CompileOptions options;
   options.isas = llvm::to_vector(isas);
   options.architectures = llvm::to_vector(architectures);
+  options.isEmulated = isEmulated;
   options.exact = exact;
   return options;
 }
+
+static constexpr const char kEmulated[] = "cuda-emulated";
 
 /// The architectures of `cuda:LIST`.
 static host::Result<TargetChoice> parseArchitectures(StringRef text) {
   TargetChoice choice;
   auto [name, list] = text.split(':');
+  choice.isEmulated = name == kEmulated;
   for (StringRef word : llvm::split(text.contains(':') ? list : "sm_80", ',')) {
     const cuda::Architecture *architecture = cuda::findArchitecture(word);
     if (!architecture)
@@ -52,7 +56,7 @@ static host::Result<TargetChoice> parseArchitectures(StringRef text) {
   return choice;
 }
 
-host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all, bool devices) {
+host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
   TargetChoice choice;
   auto [name, list] = text.split(':');
   SmallVector<StringRef> isaNames;
@@ -62,13 +66,13 @@ host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all, bool de
     choice.isReference = true;
     return choice;
   }
-  if (name == "cuda" && devices)
+  if (name == "cuda" || name == kEmulated)
     return parseArchitectures(text);
-  if (name == "cuda")
-    return host::makeError("target 'cuda' is for 'emit' and 'explain' so far");
   if (name != "cpu")
-    return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}' and 'reference'", name.str(),
-                           didYouMean(name, {"cpu", "reference"}), llvm::join(isaNames, ","));
+    return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}', 'cuda', 'cuda:ARCHITECTURE,...', "
+                           "'{}' and 'reference'",
+                           name.str(), didYouMean(name, {"cpu", "cuda", kEmulated, "reference"}),
+                           llvm::join(isaNames, ","), kEmulated);
   if (!text.contains(':')) {
     for (cpu::Isa isa : cpu::allIsas())
       if (all || (choice.isas.empty() && cpu::hostSupports(isa)))
@@ -98,7 +102,7 @@ host::Result<std::unique_ptr<Target>> createTarget(ModuleOp network, const Weigh
   int64_t threads = options.threads ? options.threads : host::usableCpus();
   if (choice->isReference)
     return createReferenceTarget(network, weights, threads);
-  return createCpuTarget(network, weights, *choice, threads, options.exact);
+  return createCompiledTarget(network, weights, *choice, threads, options.exact);
 }
 
 } // namespace cnn

@@ -24,6 +24,10 @@ struct TargetOptions {
   void declare(CommandLine &line);
 };
 
+/// What `--target` takes where code is made.
+constexpr const char kTargetHelp[] =
+    "cpu, cpu:ISA,... (avx512, avx2, sse), cuda, cuda:ARCH,... (sm_90a, sm_80, ...) or cuda-emulated";
+
 /// The user's cache of compiled libraries, unless `--no-cache` was given; null where there is none.
 const CodeCache *codeCache();
 
@@ -35,12 +39,14 @@ struct TargetChoice {
   /// Of CUDA, the most capable first: sm_80, whose code runs on all that came later, when none is named.
   std::vector<const cuda::Architecture *> architectures;
 
+  bool isEmulated = false; ///< CUDA on the CPU.
+
   bool isCuda() const { return !architectures.empty(); }
   CompileOptions compileOptions(bool exact) const;
 
-  /// `cpu`, `cpu:avx2,sse` or `reference`, and with `devices` `cuda` or `cuda:sm_90a,sm_80`. `all` instead of the best
-  /// where no instruction set is named.
-  static host::Result<TargetChoice> parse(llvm::StringRef text, bool all, bool devices = false);
+  /// `cpu`, `cpu:avx2,sse`, `reference`, `cuda`, `cuda:sm_90a,sm_80`, or `cuda-emulated` likewise. `all` instead of the
+  /// best where no instruction set is named.
+  static host::Result<TargetChoice> parse(llvm::StringRef text, bool all);
 };
 
 class Target {
@@ -57,7 +63,7 @@ host::Result<std::unique_ptr<Target>> createTarget(mlir::ModuleOp network, const
                                                    const TargetOptions &options);
 
 std::unique_ptr<Target> createReferenceTarget(mlir::ModuleOp network, const Weights &weights, int64_t threads);
-host::Result<std::unique_ptr<Target>> createCpuTarget(mlir::ModuleOp network, const Weights &weights,
-                                                      const TargetChoice &choice, int64_t threads, bool exact);
+host::Result<std::unique_ptr<Target>> createCompiledTarget(mlir::ModuleOp network, const Weights &weights,
+                                                           const TargetChoice &choice, int64_t threads, bool exact);
 
 } // namespace cnn

@@ -69,6 +69,7 @@ host::Result<VerifyReport> verifyCompiled(Compiled &shipped, Compiled &kept, con
   if (!loaded)
     return loaded.error();
   report.isa = (*loaded)->isa();
+  report.target = describeTarget(**loaded);
 
   GroupCheck check(shipped, **loaded, against.batch, static_cast<unsigned>(against.threads));
   std::vector<host::Tensor> watched = against.expected;
@@ -115,7 +116,7 @@ int printReport(const VerifyReport &report, bool json, llvm::raw_ostream &stream
     stream << writer.text() << "\n";
     return code;
   }
-  stream << report.network << " on cpu (" << report.isa << ") against the reference implementation\n\n";
+  stream << report.network << " on " << report.target << " against the reference implementation\n\n";
   using Align = Table::Align;
   Table table({{"group", Align::Left},
                {"kind", Align::Left},

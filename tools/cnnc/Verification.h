@@ -13,7 +13,7 @@
 namespace cnn {
 
 struct VerifyReport {
-  std::string network, isa;
+  std::string network, isa, target;
   std::vector<GroupResult> groups;
   /// The largest of all groups.
   double maxAbsolute = 0, maxRelative = 0, maxUlp = 0, maxOfBound = 0;

@@ -31,16 +31,19 @@ constexpr int64_t kMostBlocksAcross = 65535;
 constexpr StringRef kFunctions[] = {"device_bytes", "driver_error"}, kToolFunctions[] = {"use_driver", "driver_log"};
 
 /// What the emitted header says beyond a CPU's.
-constexpr const char kAbout[] = R"(
+constexpr const char
+    kAbout
+        [] = R"(
  *
  * It runs on NVIDIA GPUs, of which a model takes one. The driver, libcuda.so.1, is found when a model is made. Tensors and state may
  * lie in host or in device memory; those in device memory have no gaps within an image and are best aligned to 16 bytes. A call
  * returns when all is done, unless the session has a stream of yours and everything but the hyperparameters is in device memory:
  * then the work follows what is on the stream, and the call does not wait for it. Only a graph of launches is made behind the
  * scenes, when a batch and its tensors come a second time. `threads` and `pool` are not used.)",
-               kModelOptions[] = "  int device;               /* the number of the GPU, from 0 on */\n",
-               kSessionOptions[] = "  void *stream;         /* NULL: one of its own; a CUstream or cudaStream_t */\n",
-               kDeclarations[] = R"(/* Bytes of device memory that a session takes for batches up to max_batch, a copy of a state in host memory included; 0 when the
+  kModelOptions[] = "  int device;               /* the number of the GPU, from 0 on */\n",
+  kSessionOptions[] = "  void *stream;         /* NULL: one of its own; a CUstream or cudaStream_t */\n",
+  kDeclarations[] =
+      R"(/* Bytes of device memory that a session takes for batches up to max_batch, a copy of a state in host memory included; 0 when the
  * argument is out of range. A model takes @UPPER@_WEIGHTS_BYTES. */
 size_t @NAME@_device_bytes(int64_t max_batch);
 
@@ -54,8 +57,7 @@ public:
   explicit CudaLibrary(cnn_cuda_lookup lookup) : lookup(lookup) {}
 
   StringRef runtime() const override {
-    return {cnn_cuda_runtime_bitcode,
-            static_cast<size_t>(cnn_cuda_runtime_bitcode_end - cnn_cuda_runtime_bitcode)};
+    return {cnn_cuda_runtime_bitcode, static_cast<size_t>(cnn_cuda_runtime_bitcode_end - cnn_cuda_runtime_bitcode)};
   }
 
   std::vector<StringRef> exportedFunctions(bool forTools) const override {
@@ -86,8 +88,8 @@ public:
                                  tables.number(device.gridZ), tables.number(device.sharedBytes)});
       });
       Constant *data = image.empty() ? tables.null() : tables.bytes(image, llvm::Align(16));
-      Constant *list = tables.array(
-          {tables.structure({data, tables.number(static_cast<int64_t>(image.size())), tables.number(0)})});
+      Constant *list =
+          tables.array({tables.structure({data, tables.number(static_cast<int64_t>(image.size())), tables.number(0)})});
       variants.push_back(tables.structure({tables.text(variant.name), tables.number((*architecture)->capability),
                                            tables.number((*architecture)->exclusive), list, tables.number(1),
                                            tables.array(launches)}));

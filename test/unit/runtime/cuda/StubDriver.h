@@ -29,6 +29,7 @@ struct Kernel {
 /// The machine, and what a test asks of it. reset() makes a new one.
 struct Machine {
   std::map<std::string, Kernel> kernels;
+  bool knowsAllKernels = false; ///< Those that nobody wrote do nothing.
   int devices = 2, capability = 80;
   int mostSharedBytes = 163 * 1024;
   size_t freeBytes = size_t(1) << 30;

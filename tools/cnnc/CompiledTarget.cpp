@@ -8,12 +8,12 @@ using namespace mlir;
 namespace cnn {
 namespace {
 
-class CpuTarget : public Target {
+class CompiledTarget : public Target {
 public:
-  CpuTarget(std::unique_ptr<Compiled> compiled, std::unique_ptr<Loaded> loaded, int64_t threads)
+  CompiledTarget(std::unique_ptr<Compiled> compiled, std::unique_ptr<Loaded> loaded, int64_t threads)
       : compiled(std::move(compiled)), loaded(std::move(loaded)), threads(threads) {}
 
-  std::string describe() const override { return "cpu (" + loaded->isa() + ")"; }
+  std::string describe() const override { return describeTarget(*loaded); }
 
   host::Result<std::vector<host::Tensor>> run(std::span<const host::Tensor> inputs) override {
     const Program &program = compiled->program;
@@ -48,15 +48,15 @@ private:
 
 } // namespace
 
-host::Result<std::unique_ptr<Target>> createCpuTarget(ModuleOp network, const Weights &weights,
-                                                      const TargetChoice &choice, int64_t threads, bool exact) {
+host::Result<std::unique_ptr<Target>> createCompiledTarget(ModuleOp network, const Weights &weights,
+                                                           const TargetChoice &choice, int64_t threads, bool exact) {
   auto compiled = compile(network, &weights, choice.compileOptions(exact));
   if (!compiled)
     return compiled.error();
   auto loaded = Loaded::create((*compiled)->program, /*isa=*/{}, codeCache());
   if (!loaded)
     return toError(loaded.takeError());
-  return std::unique_ptr<Target>(new CpuTarget(std::move(*compiled), std::move(*loaded), threads));
+  return std::unique_ptr<Target>(new CompiledTarget(std::move(*compiled), std::move(*loaded), threads));
 }
 
 } // namespace cnn

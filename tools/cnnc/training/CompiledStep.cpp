@@ -8,9 +8,9 @@ using namespace mlir;
 namespace cnn {
 namespace {
 
-class CpuSession : public StepSession {
+class CompiledSession : public StepSession {
 public:
-  CpuSession(Compiled &compiled, std::unique_ptr<LoadedSession> session)
+  CompiledSession(Compiled &compiled, std::unique_ptr<LoadedSession> session)
       : compiled(compiled), session(std::move(session)) {}
 
   host::Result<void> run(int64_t batch, ArrayRef<const void *> inputs, ArrayRef<void *> outputs) override {
@@ -68,9 +68,9 @@ private:
   std::unique_ptr<LoadedSession> session;
 };
 
-class CpuStep : public StepModule {
+class CompiledStep : public StepModule {
 public:
-  CpuStep(std::unique_ptr<Compiled> compiledModule, std::unique_ptr<Loaded> library)
+  CompiledStep(std::unique_ptr<Compiled> compiledModule, std::unique_ptr<Loaded> library)
       : compiled(std::move(compiledModule)), loaded(std::move(library)) {
     const Program &program = compiled->program;
     auto run = compiled->module->lookupSymbol<func::FuncOp>(kRunFunction);
@@ -86,7 +86,7 @@ public:
     compileSeconds = compiled->seconds;
   }
 
-  std::string describe() const override { return "cpu (" + loaded->isa() + ")"; }
+  std::string describe() const override { return describeTarget(*loaded); }
   size_t sessionBytes(int64_t maxBatch, int threads) const override { return loaded->sessionBytes(maxBatch, threads); }
   ModuleOp module() const override { return *compiled->module; }
 
@@ -94,7 +94,7 @@ public:
     auto session = loaded->newSession(maxBatch, threads, state ? state->data() : nullptr);
     if (!session)
       return toError(session.takeError());
-    return std::unique_ptr<StepSession>(new CpuSession(*compiled, std::move(*session)));
+    return std::unique_ptr<StepSession>(new CompiledSession(*compiled, std::move(*session)));
   }
 
 private:
@@ -104,14 +104,14 @@ private:
 
 } // namespace
 
-host::Result<std::unique_ptr<StepModule>> createCpuStep(ModuleOp module, const TargetChoice &choice, bool exact) {
-  auto compiled = compile(module, /*weights=*/nullptr, {llvm::to_vector(choice.isas), exact});
+host::Result<std::unique_ptr<StepModule>> createCompiledStep(ModuleOp module, const TargetChoice &choice, bool exact) {
+  auto compiled = compile(module, /*weights=*/nullptr, choice.compileOptions(exact));
   if (!compiled)
     return compiled.error();
   auto loaded = Loaded::create((*compiled)->program, /*isa=*/{}, codeCache());
   if (!loaded)
     return toError(loaded.takeError());
-  return std::unique_ptr<StepModule>(new CpuStep(std::move(*compiled), std::move(*loaded)));
+  return std::unique_ptr<StepModule>(new CompiledStep(std::move(*compiled), std::move(*loaded)));
 }
 
 } // namespace cnn

@@ -1,0 +1,39 @@
+// The stub driver as a library in the driver's place, for programs that open libcuda.so.1. Kernels do nothing. From the
+// environment: CNN_STUB_FAIL=ENTRY:NUMBER:RESULT makes one call fail; CNN_STUB_LOG=FILE gets a line when the program
+// ends, with the number of launches, replays and allocations and with what was not given back.
+#include "test/unit/runtime/cuda/StubDriver.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace {
+
+struct Library {
+  Library() {
+    stub::Machine &machine = stub::machine();
+    machine.knowsAllKernels = true;
+    const char *fail = std::getenv("CNN_STUB_FAIL");
+    if (!fail)
+      return;
+    const std::string text = fail;
+    const size_t first = text.find(':'), second = text.find(':', first + 1);
+    machine.failEntry = text.substr(0, first);
+    machine.failAt = std::atoi(text.substr(first + 1, second - first - 1).c_str());
+    machine.failWith = std::atoi(text.substr(second + 1).c_str());
+  }
+  ~Library() {
+    const char *path = std::getenv("CNN_STUB_LOG");
+    FILE *file = path ? std::fopen(path, "w") : nullptr;
+    if (!file)
+      return;
+    const stub::Machine &machine = stub::machine();
+    const std::string leaks = stub::leaks();
+    std::fprintf(file, "%d launches, %d replays, %d allocations, left: %s\n", machine.count("cuLaunchKernel"),
+                 machine.count("cuGraphLaunch"), machine.count("cuMemAlloc_v2"),
+                 leaks.empty() ? "nothing" : leaks.c_str());
+    std::fclose(file);
+  }
+} library;
+
+} // namespace
