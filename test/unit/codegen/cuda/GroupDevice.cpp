@@ -26,8 +26,9 @@ void runOnDevice(GroupOp group, ArrayRef<GroupCase::Memory> operands, int64_t ba
     all.push_back({scratch.data(), static_cast<int64_t>(scratch.size()), 0});
   SmallVector<DeviceOperand> known;
   for (auto [number, operand] : llvm::enumerate(all))
-    known.push_back(
-        {/*noAlias=*/true, /*readOnly=*/number < group->getNumOperands(), std::gcd(int64_t(16), operand.imageStride)});
+    known.push_back({/*noAlias=*/true, /*readOnly=*/number < group->getNumOperands(),
+                     std::gcd(int64_t(16), operand.imageStride),
+                     /*bytes=*/operand.imageStride ? operand.imageStride : operand.bytes});
 
   const Architecture &architecture = *findArchitecture("sm_80");
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(group.getLoc());
