@@ -3,6 +3,7 @@
 
 #include "codegen/cuda/Architecture.h"
 #include "codegen/cuda/ToPtx.h"
+#include "codegen/cuda/Toolkit.h"
 #include "codegen/cuda/emulator/Emulator.h"
 #include "codegen/package/TableBuilder.h"
 #include "runtime/cuda/cnn_cuda_api.h"
@@ -52,6 +53,13 @@ int @NAME@_driver_error(void);
 
 )";
 
+struct Image {
+  SmallVector<char, 0> bytes;
+  bool isBinary = false; ///< Machine code.
+};
+/// Of a variant, in the order in which the runtime tries them.
+using Images = std::vector<Image>;
+
 class CudaLibrary : public LibraryTarget {
 public:
   explicit CudaLibrary(cnn_cuda_lookup lookup) : lookup(lookup) {}
@@ -69,12 +77,12 @@ public:
 
   Expected<SmallVector<Constant *>> addKernels(TableBuilder &tables, const Program &program,
                                                const LibraryOptions &options) const override {
-    std::vector<SmallVector<char, 0>> images(options.variants.size());
+    std::vector<Images> images(options.variants.size());
     if (!options.onlyForKey)
       if (llvm::Error error = makeImages(program, options, images))
         return error;
     SmallVector<Constant *> variants;
-    for (auto [index, image] : llvm::zip_equal(options.variants, images)) {
+    for (auto [index, ofVariant] : llvm::zip_equal(options.variants, images)) {
       const Variant &variant = program.variants[index];
       Expected<const Architecture *> architecture = architectureOf(variant);
       if (!architecture)
@@ -87,12 +95,14 @@ public:
                                  tables.number(device.blockThreads), tables.number(device.gridY),
                                  tables.number(device.gridZ), tables.number(device.sharedBytes)});
       });
-      Constant *data = image.empty() ? tables.null() : tables.bytes(image, llvm::Align(16));
-      Constant *list =
-          tables.array({tables.structure({data, tables.number(static_cast<int64_t>(image.size())), tables.number(0)})});
+      auto list = llvm::map_to_vector(ofVariant, [&](const Image &image) {
+        return tables.structure({tables.bytes(image.bytes, llvm::Align(16)),
+                                 tables.number(static_cast<int64_t>(image.bytes.size())),
+                                 tables.number(image.isBinary)});
+      });
       variants.push_back(tables.structure({tables.text(variant.name), tables.number((*architecture)->capability),
-                                           tables.number((*architecture)->exclusive), list, tables.number(1),
-                                           tables.array(launches)}));
+                                           tables.number((*architecture)->exclusive), tables.array(list),
+                                           tables.number(static_cast<int64_t>(list.size())), tables.array(launches)}));
     }
     const auto count = static_cast<int64_t>(variants.size());
     tables.define("cnn_this_cuda_program", tables.structure({tables.number(count), tables.array(variants)}));
@@ -181,24 +191,33 @@ protected:
     return SmallVector<char, 0>(text->begin(), text->end());
   }
 
-  virtual Expected<SmallVector<char, 0>> imageOf(const Variant &variant) const {
-    Expected<SmallVector<char, 0>> image = ptxOf(variant);
-    if (image)
-      image->push_back('\0');
-    return image;
+  /// Libraries to be shipped have machine code before the PTX, where there is a ptxas: the driver need not make it.
+  virtual Expected<Images> imagesOf(const Variant &variant, bool forTools) const {
+    Expected<SmallVector<char, 0>> ptx = ptxOf(variant);
+    if (!ptx)
+      return ptx.takeError();
+    Images images;
+    if (!forTools && findTool("ptxas")) {
+      Expected<Assembled> assembled = assemble(StringRef(ptx->data(), ptx->size()), *findArchitecture(variant.name));
+      if (!assembled)
+        return assembled.takeError();
+      images.push_back({SmallVector<char, 0>(assembled->cubin), true});
+    }
+    ptx->push_back('\0');
+    images.push_back({std::move(*ptx), false});
+    return images;
   }
 
 private:
   /// A thread each: every variant has a context of its own.
-  llvm::Error makeImages(const Program &program, const LibraryOptions &options,
-                         std::vector<SmallVector<char, 0>> &images) const {
+  llvm::Error makeImages(const Program &program, const LibraryOptions &options, std::vector<Images> &images) const {
     std::vector<std::string> failures(images.size());
     auto make = [&](size_t number) {
-      Expected<SmallVector<char, 0>> image = imageOf(program.variants[options.variants[number]]);
-      if (image)
-        images[number] = std::move(*image);
+      Expected<Images> made = imagesOf(program.variants[options.variants[number]], options.forTools);
+      if (made)
+        images[number] = std::move(*made);
       else
-        failures[number] = llvm::toString(image.takeError());
+        failures[number] = llvm::toString(made.takeError());
     };
     // The first one fills LLVM's registry of targets.
     std::vector<std::thread> threads;
@@ -228,11 +247,13 @@ public:
   }
 
 protected:
-  Expected<SmallVector<char, 0>> imageOf(const Variant &variant) const override {
-    SmallVector<char, 0> bitcode;
-    llvm::raw_svector_ostream stream(bitcode);
+  Expected<Images> imagesOf(const Variant &variant, bool) const override {
+    Image bitcode;
+    llvm::raw_svector_ostream stream(bitcode.bytes);
     llvm::WriteBitcodeToFile(*variant.module, stream);
-    return bitcode;
+    Images images;
+    images.push_back(std::move(bitcode));
+    return images;
   }
 };
 

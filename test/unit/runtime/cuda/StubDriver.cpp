@@ -54,7 +54,8 @@ CUresult enter(const char *name) {
   machine.calls.emplace_back(name);
   if (machine.failAt < 0 || (!machine.failEntry.empty() && machine.failEntry != name))
     return CUDA_SUCCESS;
-  return driver->failCalls++ == machine.failAt ? machine.failWith : CUDA_SUCCESS;
+  const int call = driver->failCalls++;
+  return call == machine.failAt || (machine.failsOn && call > machine.failAt) ? machine.failWith : CUDA_SUCCESS;
 }
 #define ENTER                                                                                                          \
   if (CUresult result = enter(__func__); result != CUDA_SUCCESS)                                                       \

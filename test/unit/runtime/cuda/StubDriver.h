@@ -38,6 +38,7 @@ struct Machine {
 
   std::string failEntry; ///< Empty: any.
   int failAt = -1;       ///< From 0 on; the number of the call, or of the call of the entry, that fails.
+  bool failsOn = false;  ///< And all later ones.
   CUresult failWith = CUDA_ERROR_UNKNOWN;
 
   std::vector<std::string> calls; ///< Names of entries, in order.

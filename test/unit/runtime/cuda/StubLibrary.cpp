@@ -1,6 +1,7 @@
 // The stub driver as a library in the driver's place, for programs that open libcuda.so.1. Kernels do nothing. From the
-// environment: CNN_STUB_FAIL=ENTRY:NUMBER:RESULT makes one call fail; CNN_STUB_LOG=FILE gets a line when the program
-// ends, with the number of launches, replays and allocations and with what was not given back.
+// environment: CNN_STUB_FAIL=ENTRY:NUMBER:RESULT makes one call fail, and all later ones with a + behind it;
+// CNN_STUB_LOG=FILE gets a line when the program ends, with the number of launches, replays and allocations and with
+// what was not given back.
 #include "test/unit/runtime/cuda/StubDriver.h"
 
 #include <cstdio>
@@ -21,6 +22,7 @@ struct Library {
     machine.failEntry = text.substr(0, first);
     machine.failAt = std::atoi(text.substr(first + 1, second - first - 1).c_str());
     machine.failWith = std::atoi(text.substr(second + 1).c_str());
+    machine.failsOn = text.back() == '+';
   }
   ~Library() {
     const char *path = std::getenv("CNN_STUB_LOG");

@@ -3,6 +3,7 @@
 #include "test/unit/codegen/cuda/library/DeviceProgram.h"
 #include "test/unit/runtime/cuda/StubDriver.h"
 
+#include "codegen/cuda/Toolkit.h"
 #include "codegen/cuda/library/CudaLibrary.h"
 #include "codegen/package/CheckProgram.h"
 #include "codegen/package/Header.h"
@@ -152,6 +153,9 @@ TEST_F(CudaLibrary, IsInThePackageWithItsHeader) {
   const std::string library(bytes->begin(), bytes->end());
   EXPECT_THAT(library, HasSubstr(".entry step0("));
   EXPECT_THAT(library, HasSubstr("libcuda.so.1"));
+  // Machine code has sections of its own.
+  if (cuda::findTool("ptxas"))
+    EXPECT_THAT(library, HasSubstr(".nv.info.step0"));
   EXPECT_THAT(library, HasSubstr("tiny_device_bytes"));
   EXPECT_THAT(library, testing::Not(HasSubstr("tiny_use_driver"))) << "that is for tools";
   const std::string header = headerText(program, {});
