@@ -1,10 +1,9 @@
 // See Compile.h.
 #include "test/unit/codegen/cpu/Compile.h"
 
-#include "codegen/cpu/CpuDialect.h"
-#include "codegen/cpu/CpuTargetModel.h"
 #include "ir/reference/Materialize.h"
 #include "passes/Pipeline.h"
+#include "test/unit/codegen/cpu/CompileTarget.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -17,10 +16,14 @@ using namespace mlir;
 namespace cnn::testing {
 
 std::unique_ptr<Compiled> Compiled::create(const std::string &text, const CompileOptions &options) {
-  cpu::registerCpuTarget();
+  const TargetModel &target = targetModel();
   auto compiled = std::make_unique<Compiled>();
   MLIRContext &context = compiled->context_;
-  context.loadDialect<CnnDialect, cpu::CpuDialect, func::FuncDialect>();
+  DialectRegistry registry;
+  target.registerDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+  context.loadDialect<CnnDialect, func::FuncDialect>();
   std::string diagnostics;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     diagnostics += diagnostic.str() + "\n";
@@ -47,18 +50,18 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &text, const Compil
       compiled->state_[SymbolTable::getSymbolName(&op).str()] = std::move(value);
     }
   PipelineOptions pipeline;
-  pipeline.target = findTargetModel("cpu");
+  pipeline.target = &target;
   pipeline.isas = options.isas;
   pipeline.exact = options.exact;
   pipeline.keepBuffers = options.keepBuffers;
   if (failed(runPipeline(*compiled->module_, pipeline)))
     return fail("the pipeline failed");
-  cpu::LowerOptions lower;
+  ProgramOptions lower;
   lower.name = "network";
   lower.state = [owner = compiled.get()](StringRef name, RankedTensorType) -> FailureOr<reference::Tensor> {
     return owner->state_.at(name.str());
   };
-  FailureOr<Program> program = cpu::lowerToProgram(*compiled->module_, lower);
+  FailureOr<Program> program = lowerForTarget(*compiled->module_, lower);
   if (failed(program))
     return fail("lowering failed");
   compiled->program_ = std::move(*program);
@@ -130,6 +133,7 @@ std::vector<std::vector<char>> Compiled::run(Loaded &loaded, int64_t batch, int 
                                              std::optional<StepObserver> observer, bool resetsState) {
   if (resetsState)
     resetState();
+  prepareRun(threads);
   std::vector<std::vector<char>> outputs;
   outputs.reserve(program_.outputs.size());
   for (const TensorInfo &info : program_.outputs)
@@ -270,18 +274,6 @@ void Compiled::expectSameBits(Loaded &loaded, const std::vector<std::vector<char
     EXPECT_TRUE(run(loaded, 1, 1, imageOf(inputs, program_.inputs, index)) ==
                 imageOf(together, program_.outputs, index))
         << loaded.isa() << ", image " << index;
-}
-
-std::vector<std::string> hostIsas() {
-  std::vector<std::string> names;
-  for (cpu::Isa isa : cpu::allIsas()) {
-    std::string name = cpu::isaInfo(isa).name.str();
-    if (cpu::hostSupports(isa))
-      names.push_back(name);
-    else
-      std::cout << "SKIP " << name << ": this machine does not have it\n";
-  }
-  return names;
 }
 
 } // namespace cnn::testing

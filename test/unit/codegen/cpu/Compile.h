@@ -3,7 +3,7 @@
 // code had, within its bounds.
 #pragma once
 
-#include "codegen/cpu/Lower.h"
+#include "codegen/Program.h"
 #include "codegen/package/Loaded.h"
 #include "ir/reference/Bounds.h"
 #include "ir/reference/Evaluate.h"
@@ -68,7 +68,9 @@ private:
   void resetState();
 };
 
-/// The instruction sets of this machine, by name; prints which are skipped.
+/// The instruction sets of this machine, or the architectures of the device, by name; prints which are skipped.
 std::vector<std::string> hostIsas();
+/// Whether a group has the CPU's algorithm of that name; always, for a device, which has others.
+bool hasAlgorithm(const Program &program, const std::string &algorithm);
 
 } // namespace cnn::testing

@@ -119,9 +119,7 @@ void check(const std::string &text, const std::string &algorithm, bool placeMatt
   std::unique_ptr<Compiled> shipped = Compiled::create(text, options);
   if (!kept || !shipped)
     return;
-  EXPECT_TRUE(llvm::any_of(shipped->program().groups, [&](const GroupInfo &group) {
-    return group.algorithm == algorithm;
-  })) << shipped->text();
+  EXPECT_TRUE(cnn::testing::hasAlgorithm(shipped->program(), algorithm)) << shipped->text();
   for (const std::string &isa : options.isas) {
     std::unique_ptr<Loaded> reference = kept->load(isa), loaded = shipped->load(isa);
     if (!reference || !loaded)
