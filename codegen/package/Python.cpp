@@ -163,6 +163,7 @@ class Model:
 
     def __init__(self, weights=None):
         self._initialized = False
+        self._sessions = set()
         self._memory = _memory(_lib.model_bytes())
         path = os.fspath(weights) if weights is not None else _WEIGHTS_FILE
         options = _ModelOptions(ctypes.sizeof(_ModelOptions), os.fsencode(path) if path else None, None, 0)
@@ -177,6 +178,9 @@ class Model:
 
     def __del__(self):
         if getattr(self, "_initialized", False):
+            # When Python ends, objects go in any order.
+            for address in self._sessions:
+                _lib.session_end(address)
             _lib.model_end(self._address)
 
 
@@ -192,11 +196,13 @@ class Model:
         self._address = self._memory.ctypes.data
         options = _SessionOptions(ctypes.sizeof(_SessionOptions), max_batch, threads)
 @STATE_OPTION@        _check(_lib.session_init(self._address, self.model._address, ctypes.addressof(options)))
+        self.model._sessions.add(self._address)
         self._initialized = True
         self._lock = threading.Lock()
 
     def __del__(self):
         if getattr(self, "_initialized", False):
+            self.model._sessions.discard(self._address)
             _lib.session_end(self._address)
 
 @METHODS@

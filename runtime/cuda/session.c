@@ -149,10 +149,11 @@ static int set_up(cnn_session *session, void *state, void *stream) {
   return code;
 }
 
-/* Gives back what set_up and runs took. */
+/* Gives back what set_up and runs took. With a model that has ended, against the rules, there is nothing to do it with.
+ */
 static void tear_down(cnn_session *session) {
   const cnn_cuda_driver *driver = &session->model->driver;
-  if (cnn_cuda_enter(session->model) == CNN_OK) {
+  if (session->model->magic == CNN_MODEL_MAGIC && cnn_cuda_enter(session->model) == CNN_OK) {
     if (session->stream)
       driver->StreamSynchronize(session->stream);
     cnn_cuda_forget_graphs(session);
