@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <type_traits>
 
 namespace stub {
 namespace {
@@ -380,8 +381,9 @@ void *lookup(const char *name) {
   if (driver->machine.missingEntry == name)
     return nullptr;
 #define STUB_ENTRY(field, entry, parameters)                                                                           \
+  static_assert(std::is_same_v<decltype(&(entry)), decltype(cnn_cuda_driver::field)>);                                 \
   if (std::strcmp(name, #entry) == 0)                                                                                  \
-    return reinterpret_cast<void *>(static_cast<CUresult(*) parameters>(entry));
+    return reinterpret_cast<void *>(entry);
   CNN_CUDA_ENTRIES(STUB_ENTRY)
 #undef STUB_ENTRY
   return nullptr;
