@@ -114,6 +114,8 @@ struct StateVariable {
 using WeightSink = llvm::function_ref<llvm::Error(llvm::ArrayRef<char>)>;
 
 struct Program {
+  /// What contractions multiply in, for people to read; empty where the target has no choice.
+  std::string precision;
   std::string name; ///< Prefix of the library's symbols and files: a C identifier.
   /// What the library is for: a name that codegen/package/LibraryTarget.h knows.
   std::string target = "cpu";

@@ -246,7 +246,7 @@ Value EpilogueEmitter::loadConstant(KernelBuilder &b, const Position &at, Consta
 }
 
 SmallVector<Value> EpilogueEmitter::emit(KernelBuilder &b, const Position &at, Value anchor) const {
-  bool tail = lanes_ == Lanes::Channels && channels_ % kBlock != 0 && at.channel;
+  bool tail = lanes_ == Lanes::Channels && channels_ % kBlock != 0 && at.channel && !at.isWhole;
   Value mask;
   auto lanes = [&]() {
     if (!mask && tail)
@@ -299,7 +299,7 @@ SmallVector<Value> EpilogueEmitter::emit(KernelBuilder &b, const Position &at, V
 
 void EpilogueEmitter::store(KernelBuilder &b, const Position &at, ArrayRef<Value> results, size_t first) const {
   Value mask;
-  if (!blocked_ && lanes_ == Lanes::Channels && channels_ % kBlock != 0)
+  if (!blocked_ && lanes_ == Lanes::Channels && channels_ % kBlock != 0 && !at.isWhole)
     mask = this->mask(b, at);
   for (size_t index = first; index < results.size(); ++index) {
     Type element = cast<RankedTensorType>(group_.getResult(index).getType()).getElementType();

@@ -39,6 +39,8 @@ public:
     /// Every address is a multiple of this many elements. Of images in blocks nothing needs to be said: their addresses
     /// are multiples of the width.
     int64_t multiple = 1;
+    /// All lanes are channels that exist: of row-major values nothing is masked.
+    bool isWhole = false;
   };
 
   /// The addresses of one image in every operand of the kernel; those of what all images share are its own.

@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cuda/Kernels.h"
+#include "codegen/cuda/MatrixKernels.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -40,12 +41,19 @@ std::string whyNot(GroupOp group, Algorithm algorithm) {
     return whyNotReduce(group);
   case Algorithm::Softmax:
     return whyNotSoftmax(group);
+  case Algorithm::Matmul:
+    return whyNotMatmul(group);
+  case Algorithm::Conv:
+    return whyNotConv(group);
+  case Algorithm::WeightGrad:
+    return whyNotWeightGrad(group);
   }
   return "there is no such algorithm";
 }
 
 std::optional<Algorithm> algorithmOf(GroupOp group, std::string &why) {
-  for (Algorithm algorithm : {Algorithm::Chain, Algorithm::Reduce, Algorithm::Softmax, Algorithm::Element})
+  for (Algorithm algorithm : {Algorithm::Conv, Algorithm::Matmul, Algorithm::WeightGrad, Algorithm::Chain,
+                              Algorithm::Reduce, Algorithm::Softmax, Algorithm::Element})
     if (why = whyNot(group, algorithm); why.empty())
       return algorithm;
   return std::nullopt;
@@ -54,10 +62,20 @@ std::optional<Algorithm> algorithmOf(GroupOp group, std::string &why) {
 //===-- The schedule
 //------------------------------------------------------------------------------------------------------===//
 
-LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, Algorithm, int64_t threads) {
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, Algorithm algorithm, int64_t threads,
+                                   int64_t rows, int64_t columns, int64_t depth, int64_t stages) {
   if (threads < kThreadsPerWarp || threads > kThreadsPerBlock || threads % kThreadsPerWarp)
     return emitError() << "cuda_schedule_c1: 'threads' must be a multiple of " << kThreadsPerWarp << " up to "
                        << kThreadsPerBlock;
+  MatmulTile tile{rows, columns, depth, stages};
+  if (!hasTile(algorithm))
+    return rows || columns || depth || stages
+               ? emitError() << "cuda_schedule_c4: the algorithm '" << stringifyAlgorithm(algorithm) << "' has no tile"
+               : success();
+  if (std::string why = tile.whyNot(); !why.empty())
+    return emitError() << "cuda_schedule_c5: " << why;
+  if (threads != tile.threads())
+    return emitError() << "cuda_schedule_c6: the tile has " << tile.threads() << " threads";
   return success();
 }
 
@@ -72,6 +90,8 @@ LogicalResult ScheduleAttr::verifyFor(Operation *op) const {
 int64_t ScheduleAttr::scratchBytesPerImage(Operation *) const { return 0; }
 
 int64_t ScheduleAttr::scratchBytes(Operation *op) const {
+  if (getAlgorithm() == Algorithm::WeightGrad)
+    return weightGradScratchBytes(cast<GroupOp>(op));
   return getAlgorithm() == Algorithm::Reduce ? reduceScratchBytes(cast<GroupOp>(op)) : 0;
 }
 
@@ -79,6 +99,24 @@ StringRef ScheduleAttr::algorithmName() const { return stringifyAlgorithm(getAlg
 
 SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
   SmallVector<Attribute> result;
+  if (hasTile(getAlgorithm())) {
+    auto add = [&](MatmulTile tile) {
+      if (tile.whyNot().empty())
+        result.push_back(ScheduleAttr::get(getContext(), getAlgorithm(), tile.threads(), tile.rows, tile.columns,
+                                           tile.depth, tile.stages));
+    };
+    MatmulTile tile = matmulTile(*this);
+    for (int64_t MatmulTile::*size : {&MatmulTile::rows, &MatmulTile::columns, &MatmulTile::depth}) {
+      MatmulTile other = tile;
+      other.*size = tile.*size * 2;
+      add(other);
+      other.*size = tile.*size / 2;
+      add(other);
+    }
+    for (int64_t stages : {tile.stages - 1, tile.stages + 1})
+      add({tile.rows, tile.columns, tile.depth, stages});
+    return result;
+  }
   for (int64_t threads : {getThreads() / 2, getThreads() * 2})
     if (threads >= kThreadsPerWarp && threads <= kThreadsPerBlock)
       result.push_back(ScheduleAttr::get(getContext(), getAlgorithm(), threads));
@@ -86,6 +124,9 @@ SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
 }
 
 std::string ScheduleAttr::describe() const {
+  if (hasTile(getAlgorithm()))
+    return llvm::formatv("{0}, tiles of {1}x{2}x{3} in {4} stages, {5} threads a block", algorithmName(), getRows(),
+                         getColumns(), getDepth(), getStages(), getThreads());
   return llvm::formatv("{0}, {1} threads a block", algorithmName(), getThreads());
 }
 

@@ -19,14 +19,21 @@ def Cuda_ScheduleAttr : AttrDef<Cuda_Dialect, "Schedule", [DeclareAttrInterfaceM
   let description = [{
     `element`: each thread computes one stored element of the results by the operations' formulas. `chain`: element-wise
     operations, four consecutive elements a thread, loaded and stored as one. `reduce`: the threads of a block share the
-    terms of some results and join their sums in shared memory. `softmax`: a warp a row. `threads` is the size of a block.
+    terms of some results and join their sums in shared memory. `softmax`: a warp a row. `matmul`, `conv` and `weight_grad`: a
+    product of matrices in tiles of `rows` by `columns` that go over k in steps of `depth`, `stages` of them in shared
+    memory; the other algorithms have no tile. `threads` is the size of a block.
 
     The algorithm is the same on every architecture, since packed weights and scratch depend on it.
 
     Example: `#cuda.schedule<algorithm = element, threads = 256>`
   }];
   let parameters = (ins EnumParameter<Cuda_Algorithm>:$algorithm,
-                        DefaultValuedParameter<"int64_t", "256">:$threads);
+                        DefaultValuedParameter<"int64_t", "256">:$threads,
+                        DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$columns,
+                        DefaultValuedParameter<"int64_t", "0">:$depth, DefaultValuedParameter<"int64_t", "0">:$stages);
+  let builders = [
+    AttrBuilder<(ins "Algorithm":$algorithm, "int64_t":$threads), "return $_get($_ctxt, algorithm, threads, 0, 0, 0, 0);">
+  ];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -1,12 +1,13 @@
 // See CudaTargetModel.h. Groups are fused and exchange images as on the CPU: the element-wise part of a kernel is the
 // same emitter's, and a pixel's block of 16 channels is 64 bytes that four 16-byte accesses of neighbouring threads
-// cover. Weights stay row-major.
+// cover. The weights of convolutions are packed, others stay row-major.
 #include "codegen/cuda/CudaTargetModel.h"
 
 #include "codegen/cpu/CpuTargetModel.h"
 #include "codegen/cpu/Isa.h"
 #include "codegen/cuda/Architecture.h"
 #include "codegen/cuda/CudaDialect.h"
+#include "codegen/cuda/MatrixKernels.h"
 #include "passes/TargetModel.h"
 
 using namespace mlir;
@@ -31,7 +32,9 @@ public:
   Packing packing(GroupOp group, unsigned operand, bool) const override {
     // Vectors of channels are padded to whole blocks, so that the last one is read like the others.
     Packing packing;
-    if (cast<RankedTensorType>(group.getBlock().getArgument(operand).getType()).getRank() == 1)
+    if (whyNotConv(group).empty() && group.getAnchor()->getOperand(1) == group.getBlock().getArgument(operand))
+      packing.layout = convWeightLayout(group);
+    else if (cast<RankedTensorType>(group.getBlock().getArgument(operand).getType()).getRank() == 1)
       packing.layout = LayoutAttr::tiled(group.getContext(), 1, {0}, {cpu::kBlock});
     return packing;
   }
@@ -45,7 +48,7 @@ public:
       group.emitRemark() << "no CUDA kernel computes this group: " << whyNot;
       return {};
     }
-    return ScheduleAttr::get(group.getContext(), *algorithm, /*threads=*/256);
+    return chooseSchedule(group, *algorithm, *findArchitecture(architecture), /*threads=*/256);
   }
 
 private:

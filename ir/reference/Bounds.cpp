@@ -19,6 +19,9 @@ static constexpr double kSmallestNormal = 0x1p-126, kFunctionUlps = 8, kWinograd
 static double roundings(double n) { return std::min(n, 8 * std::sqrt(n)) + 2; }
 
 namespace {
+/// By how much a number below the smallest normal f16 is off.
+constexpr double kSmallestF16 = 0x1p-25;
+
 /// The rules for one operation. A null bound means exact.
 class Rules {
 public:
@@ -95,6 +98,20 @@ FailureOr<TensorRef> Rules::moved() const {
   return each([&](int64_t i) { return (*result)->values[i] - (*border)->values[i]; });
 }
 
+/// The unit roundoff of factors; that of f32 is a part of the sums' bound.
+static double unitOf(Precision precision) {
+  switch (precision) {
+  case Precision::F32:
+    return 0;
+  case Precision::TF32:
+  case Precision::F16:
+    return 0x1p-11;
+  case Precision::BF16:
+    return 0x1p-8;
+  }
+  return 0;
+}
+
 /// For sums of `length` products of operands, which the operation itself computes from magnitudes.
 FailureOr<TensorRef> Rules::sumOfProducts(double length) const {
   SmallVector<TensorRef> magnitudes, largest;
@@ -110,9 +127,21 @@ FailureOr<TensorRef> Rules::sumOfProducts(double length) const {
   FailureOr<TensorRef> sum = apply(magnitudes), upper = exactOperands() ? sum : apply(largest);
   if (failed(sum) || failed(upper))
     return failure();
+  // Both factors are rounded to the precision that they are multiplied in.
+  double unit = 0, smallest = kSmallestNormal;
+  if (auto precision = op->getAttrOfType<PrecisionAttr>("precision")) {
+    unit = unitOf(precision.getValue());
+    if (precision.getValue() == Precision::F16) {
+      double most = 0;
+      for (const TensorRef &operand : largest)
+        for (double value : operand->values)
+          most = std::max(most, value);
+      smallest += 2 * kSmallestF16 * most;
+    }
+  }
   return each([&](int64_t i) {
-    return (*upper)->values[i] - (*sum)->values[i] + roundings(length) * epsilon * (*upper)->values[i] +
-           length * kSmallestNormal;
+    return (*upper)->values[i] - (*sum)->values[i] +
+           (roundings(length) * epsilon + 2 * unit + unit * unit) * (*upper)->values[i] + length * smallest;
   });
 }
 

@@ -10,6 +10,8 @@
 //   of summation; 8 sqrt(n) holds with probability 1 - 2 exp(-32) an element when roundings are independent (Higham and
 //   Mary 2019, "A New Approach to Probabilistic Rounding Error Analysis", Theorem 2.4 with lambda = 8); 2 is for the
 //   bias and the final rounding.
+// - Where a contraction's `precision` is less than f32, also (2u + u^2) sum |w||x|, with the unit roundoff u of its
+//   factors, 2^-11 of tf32 and f16, 2^-8 of bf16; and for f16 the distance of its subnormal numbers.
 // - Winograd F(4x4, 3x3): (c(C) + 24) eps |A|ᵀ [ sum over c of |u[.., c]| ⊙ r rᵀ max |x[c]| ] |A|, with r the sums of
 // |Bt|'s rows
 //   and the largest |x| among the 6 x 6 inputs of the tile: 24 roundings in the four passes of the transforms.

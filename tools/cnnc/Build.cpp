@@ -51,6 +51,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
   line.flag("train", train, "a library of a step of training, with NAME_step and its state: NET is a train block");
   line.text("output", "DIR", folder, "the folder to write to, made when it is missing; required");
   line.text("target", "TARGET", targetText, kTargetHelp);
+  declarePrecision(line);
   line.text("weights-in", "WHERE", weightsPlace, "library, file (NAME.weights) or auto: in the library up to 64 MiB");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
   line.flag("python", package.python, "write a wheel as well, a Python package for NumPy");

@@ -16,7 +16,10 @@ using namespace mlir;
 
 namespace cnn {
 
-std::string describeTarget(const Loaded &loaded) { return loaded.program().target + " (" + loaded.isa() + ")"; }
+std::string describeTarget(const Loaded &loaded) {
+  const Program &program = loaded.program();
+  return program.target + " (" + loaded.isa() + (program.precision.empty() ? "" : ", " + program.precision) + ")";
+}
 
 host::Error toError(llvm::Error error) { return {llvm::toString(std::move(error))}; }
 
@@ -63,7 +66,16 @@ OwningOpRef<ModuleOp> runStages(ModuleOp network, StringRef stage, const Compile
   pipeline.keepBuffers = options.keepBuffers;
   pipeline.afterPass = std::move(afterPass);
   OwningOpRef<ModuleOp> module(network.clone());
-  if (failed(runPipeline(*module, pipeline, stage)))
+  // Gradients multiply in the precision that the network does.
+  auto setPrecision = [&](StringRef done, ModuleOp at) {
+    if (done == "differentiate" && !options.architectures.empty())
+      at.walk([&](Operation *op) {
+        if (isa<Conv2dOp, Conv2dTransposeOp, Conv2dWeightGradOp, DenseOp, MatmulOp>(op))
+          op->setAttr("precision", PrecisionAttr::get(op->getContext(), options.precision));
+      });
+    return success();
+  };
+  if (failed(runPipeline(*module, pipeline, stage, setPrecision)))
     return nullptr;
   return module;
 }
@@ -85,6 +97,9 @@ host::Result<std::unique_ptr<Compiled>> compile(ModuleOp network, const Weights 
   if (failed(program))
     return host::makeError("no code can be generated for the network");
   compiled->program = std::move(*program);
+  if (!options.architectures.empty())
+    compiled->program.precision =
+        options.precision == Precision::F32 ? "fp32" : stringifyPrecision(options.precision).str();
   compiled->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return compiled;
 }

@@ -31,6 +31,8 @@ struct CompileOptions {
   llvm::SmallVector<const cuda::Architecture *> architectures = {};
   /// The GPU is emulated.
   bool isEmulated = false;
+  /// What contractions multiply in there.
+  Precision precision = Precision::TF32;
 };
 
 /// A network after the last pass and what it was lowered to.

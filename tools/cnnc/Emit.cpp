@@ -150,6 +150,7 @@ int emitCommand(ArrayRef<std::string> arguments) {
   networkOptions.declare(line);
   line.text("stage", "STAGE", stageName, llvm::join(names, ", ") + "; required");
   line.text("target", "TARGET", targetText, "cpu:ISA,... (the best of this machine) or cuda:ARCHITECTURE,...");
+  declarePrecision(line);
   line.text("output", "FILE", output, "write to a file instead of the standard output");
   line.flag("exact", exact, "no Winograd");
   if (std::optional<int> code = line.parse(arguments))

@@ -209,6 +209,7 @@ int explainCommand(ArrayRef<std::string> arguments) {
                    "Says of each group what was fused and why not more, its layout, algorithm and tiles.");
   networkOptions.declare(line);
   line.text("target", "TARGET", targetText, "cpu (all of avx512, avx2 and sse), cpu:ISA,... or cuda:ARCHITECTURE,...");
+  declarePrecision(line);
   line.number("batch", "N", batch, 1, 65536, "images of the launches of 'cuda' (1)");
   line.flag("exact", exact, "no Winograd");
   line.text("html", "FILE", html, "write a page with all of it and a roofline as well");

@@ -5,12 +5,15 @@
 #include "frontend/Diagnostics.h"
 #include "runtime/host/Cpus.h"
 
+#include "llvm/ADT/StringSwitch.h"
+
 using namespace mlir;
 
 namespace cnn {
 
 /// Of this process, whose command line is parsed once; a program that parses none has no cache.
 static bool hasCacheOption = false, noCache = false;
+static std::string precisionText;
 
 const CodeCache *codeCache() {
   static const std::optional<CodeCache> cache = CodeCache::ofUser();
@@ -21,8 +24,14 @@ void TargetOptions::declare(CommandLine &line) {
   hasCacheOption = true;
   line.flag("no-cache", noCache, "compile, even what the cache of an earlier run has");
   line.text("target", "TARGET", target, kTargetHelp + std::string(", or reference"));
+  declarePrecision(line);
   line.number("threads", "N", threads, 1, 256, "threads (all CPUs that this process may use)");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
+}
+
+void declarePrecision(CommandLine &line) {
+  line.text("precision", "PRECISION", precisionText,
+            "what contractions multiply in on CUDA devices, with sums in fp32: fp32, tf32, f16 or bf16 (tf32)");
 }
 
 CompileOptions TargetChoice::compileOptions(bool exact) const {
@@ -30,6 +39,7 @@ CompileOptions TargetChoice::compileOptions(bool exact) const {
   options.isas = llvm::to_vector(isas);
   options.architectures = llvm::to_vector(architectures);
   options.isEmulated = isEmulated;
+  options.precision = precision;
   options.exact = exact;
   return options;
 }
@@ -56,7 +66,7 @@ static host::Result<TargetChoice> parseArchitectures(StringRef text) {
   return choice;
 }
 
-host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
+static host::Result<TargetChoice> parseTarget(StringRef text, bool all) {
   TargetChoice choice;
   auto [name, list] = text.split(':');
   SmallVector<StringRef> isaNames;
@@ -91,6 +101,25 @@ host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
   // The most capable first, as everywhere.
   llvm::sort(choice.isas,
              [](cpu::Isa a, cpu::Isa b) { return llvm::find(cpu::allIsas(), a) < llvm::find(cpu::allIsas(), b); });
+  return choice;
+}
+
+host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
+  auto choice = parseTarget(text, all);
+  if (!choice || precisionText.empty())
+    return choice;
+  if (!choice->isCuda())
+    return host::makeError("'--precision' is for the target 'cuda': others compute in fp32");
+  const auto precision = llvm::StringSwitch<std::optional<Precision>>(precisionText)
+                             .Case("fp32", Precision::F32)
+                             .Case("tf32", Precision::TF32)
+                             .Case("f16", Precision::F16)
+                             .Case("bf16", Precision::BF16)
+                             .Default(std::nullopt);
+  if (!precision)
+    return host::makeError("there is no precision '{}'{}; there are fp32, tf32, f16 and bf16", precisionText,
+                           didYouMean(precisionText, {"fp32", "tf32", "f16", "bf16"}));
+  choice->precision = *precision;
   return choice;
 }
 

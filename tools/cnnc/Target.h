@@ -24,6 +24,9 @@ struct TargetOptions {
   void declare(CommandLine &line);
 };
 
+/// `--precision`, of which `TargetChoice::parse` makes a part of the target.
+void declarePrecision(CommandLine &line);
+
 /// What `--target` takes where code is made.
 constexpr const char kTargetHelp[] =
     "cpu, cpu:ISA,... (avx512, avx2, sse), cuda, cuda:ARCH,... (sm_90a, sm_80, ...) or cuda-emulated";
@@ -40,6 +43,8 @@ struct TargetChoice {
   std::vector<const cuda::Architecture *> architectures;
 
   bool isEmulated = false; ///< CUDA on the CPU.
+  /// Of CUDA: what contractions multiply in.
+  Precision precision = Precision::TF32;
 
   bool isCuda() const { return !architectures.empty(); }
   CompileOptions compileOptions(bool exact) const;

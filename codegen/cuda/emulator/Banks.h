@@ -34,8 +34,9 @@ public:
 private:
   struct Pending {
     uint32_t mask = 0, bytes = 0;
-    std::array<uint32_t, 32> offsets;
+    std::array<uint32_t, 32> offsets; ///< By lane, of those in the mask.
   };
+  static int64_t extraPasses(const Pending &access);
   struct Stream {
     std::array<uint32_t, 32> executed = {};
     std::vector<Pending> accesses;

@@ -52,7 +52,7 @@ std::string GroupCase::op(const std::string &name, const std::vector<std::string
     joined = operands[0] + ", " + operands[1] + " like " + operands[2];
   else if (name == "warp" && operands.size() == 3)
     joined = operands[0] + ", " + operands[1] + " by " + operands[2];
-  else if (name.starts_with("conv2d") && operands.size() == 3)
+  else if ((name == "dense" || name.starts_with("conv2d")) && operands.size() == 3)
     joined = operands[0] + ", " + operands[1] + " bias " + operands[2];
   body += "    " + value + " = cnn." + name + " " + joined + " {" + attributes + "} : " + joinedTypes + " -> " + type +
           "\n";

@@ -1,7 +1,7 @@
 // The kernels of NVIDIA GPUs behind GroupCase::check, on the emulated device: the best algorithm for the group, and a
 // thread an element besides unless the order of a sum's terms matters; the threads of a block in one order and in the
 // reverse.
-#include "codegen/cuda/Kernels.h"
+#include "codegen/cuda/MatrixKernels.h"
 #include "codegen/cuda/ToPtx.h"
 #include "passes/TargetModel.h"
 #include "test/unit/codegen/cpu/GroupCase.h"
@@ -91,7 +91,7 @@ void GroupCase::check(cpu::KernelKind) {
     auto runner = [&](ThreadOrder order) -> Runner {
       return [&, order](GroupOp group, ArrayRef<Memory> operands) {
         group->getContext()->loadDialect<CudaDialect>();
-        ScheduleAttr schedule = ScheduleAttr::get(group->getContext(), algorithm, /*threads=*/64);
+        ScheduleAttr schedule = chooseSchedule(group, algorithm, *findArchitecture("sm_80"), /*threads=*/64);
         runOnDevice(group, operands, batch, schedule, order);
       };
     };

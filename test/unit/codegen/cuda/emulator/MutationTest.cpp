@@ -123,14 +123,18 @@ TEST_F(Mutation, Pooling) {
 TEST_F(Mutation, Convolution) {
   for (Precision precision : {Precision::TF32, Precision::F16, Precision::BF16, Precision::F32}) {
     SCOPED_TRACE(stringifyPrecision(precision).str());
-    examine(NetworkKernels("x: f32[N, 20, 9, 7]) -> f32[N, 24, 9, 7]",
-                           "  x -> c: conv(24, kernel = 3, pad = 1) -> relu", {.precision = precision}));
+    // The copies of the first steps are of taps that reach the image's beginning and not its end.
+    examine(NetworkKernels("x: f32[N, 20, 9, 7]) -> f32[N, 32, 9, 7]",
+                           "  x -> c: conv(32, kernel = 3, pad = 1) -> relu", {.precision = precision}),
+            {{Mistake::BoundTooFar, ", 9"}, {Mistake::BoundTooFar, ", 7"}});
   }
 }
 
 TEST_F(Mutation, Dense) {
-  examine(NetworkKernels("x: f32[N, 50]) -> f32[N, 37]", "  x -> d: dense(37) -> relu",
-                         {.batch = 9, .precision = Precision::TF32}));
+  // The first row too far is asked for in one of a thread's copies, and stored in one of its parts of the tile.
+  examine(NetworkKernels("x: f32[N, 48]) -> f32[N, 64]", "  x -> d: dense(64) -> relu",
+                         {.batch = 70, .precision = Precision::TF32}),
+          {{Mistake::BoundTooFar, "icmp slt"}});
 }
 
 } // namespace
