@@ -121,13 +121,14 @@ TEST_F(Mutation, Pooling) {
 }
 
 TEST_F(Mutation, Convolution) {
-  for (Precision precision : {Precision::TF32, Precision::F16, Precision::BF16, Precision::F32}) {
+  for (Precision precision : {Precision::TF32, Precision::F16, Precision::F32}) {
     SCOPED_TRACE(stringifyPrecision(precision).str());
     // The copies of the first steps are of taps that reach the image's beginning and not its end.
     examine(NetworkKernels("x: f32[N, 20, 9, 7]) -> f32[N, 32, 9, 7]",
                            "  x -> c: conv(32, kernel = 3, pad = 1) -> relu", {.precision = precision}),
             {{Mistake::BoundTooFar, ", 9"}, {Mistake::BoundTooFar, ", 7"}});
   }
+  EXPECT_GE(kinds.size(), 12u);
 }
 
 TEST_F(Mutation, Dense) {
