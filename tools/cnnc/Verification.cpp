@@ -6,13 +6,22 @@
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
 
+#include "llvm/ADT/StringSwitch.h"
+
 using namespace mlir;
 
 namespace cnn {
 namespace {
 
-/// Of the outputs' largest magnitude: rounding errors of some ten layers stay far below, wrong weights far above.
-constexpr double kEndToEnd = 1e-3;
+/// Of the outputs' largest magnitude: rounding errors of some ten layers stay far below, wrong weights far above. Of
+/// factors that are rounded, so many units.
+double endToEndBound(const Program &program) {
+  constexpr double kUnits = 16;
+  return llvm::StringSwitch<double>(program.precision)
+      .Cases({"tf32", "f16"}, kUnits * 0x1p-11)
+      .Case("bf16", kUnits * 0x1p-8)
+      .Default(1e-3);
+}
 
 host::Result<std::unique_ptr<Loaded>> load(const Program &program, const VerifyCase &against) {
   auto loaded = Loaded::create(program, /*isa=*/{}, codeCache());
@@ -98,7 +107,7 @@ host::Result<VerifyReport> verifyCompiled(Compiled &shipped, Compiled &kept, con
       report.failures.push_back("output '" + port.name + "' has other bits when the run is not watched");
     double relative = largestDifference(output, expected);
     report.endToEnd = std::max(report.endToEnd, relative);
-    if (!(relative <= kEndToEnd))
+    if (!(relative <= endToEndBound(shipped.program)))
       report.failures.push_back(
           fmt::format("output '{}' is {:.3g} of its largest value away from the reference", port.name, relative));
   }
