@@ -59,8 +59,8 @@ void Block::enter() {
   Thread &thread = *running;
   enterFibre(thread.block->scheduler_);
   thread.block->launch_.kernel->entry(thread.block->launch_.parameters);
-  thread.block->suspend(thread, Waiting::Ended);
-  __builtin_unreachable();
+  thread.waiting = Waiting::Ended;
+  endFibre(thread.fibre, thread.block->scheduler_);
 }
 
 Fault Block::run(Dim3 number) {
@@ -149,8 +149,7 @@ void Block::fail(const Thread &thread, const Site &site, CUresult code, const Tw
     const std::string position = thread.position();
     fault_ = {code, ("kernel '" + launch_.kernel->name + "', " + position + ", " + site.text + ": " + what).str()};
   }
-  switchFibre(running->fibre, scheduler_);
-  __builtin_unreachable();
+  endFibre(running->fibre, scheduler_);
 }
 
 const std::string &Block::describeRace(const Race &race) {

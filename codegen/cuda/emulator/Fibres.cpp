@@ -92,15 +92,27 @@ void prepareFibre(Fibre &fibre, char *stack, size_t colour, void (*entry)()) {
   fibre.stack = stack;
 }
 
-void switchFibre(Fibre &from, Fibre &to) {
+/// Tells sanitizers of a switch; `shadowStack` gets what they keep of the stack that is left, or, where it is null, they
+/// free that.
+static void announce([[maybe_unused]] void **shadowStack, [[maybe_unused]] const Fibre &to) {
 #ifdef CNN_FIBRES_ASAN
-  __sanitizer_start_switch_fiber(&from.shadowStack, to.stack ? to.stack : to.threadStack,
+  __sanitizer_start_switch_fiber(shadowStack, to.stack ? to.stack : to.threadStack,
                                  to.stack ? Stacks::kBytes : to.threadStackBytes);
 #endif
+}
+
+void switchFibre(Fibre &from, Fibre &to) {
+  announce(&from.shadowStack, to);
   cnn_emulator_switch(&from.stackPointer, to.stackPointer);
 #ifdef CNN_FIBRES_ASAN
   __sanitizer_finish_switch_fiber(from.shadowStack, nullptr, nullptr);
 #endif
+}
+
+void endFibre(Fibre &from, Fibre &to) {
+  announce(nullptr, to);
+  cnn_emulator_switch(&from.stackPointer, to.stackPointer);
+  __builtin_unreachable();
 }
 
 void enterFibre(Fibre &from) {

@@ -41,6 +41,8 @@ struct Fibre {
 void prepareFibre(Fibre &fibre, char *stack, size_t colour, void (*entry)());
 /// Goes on with `to`; returns when something switches to `from`.
 void switchFibre(Fibre &from, Fibre &to);
+/// Goes on with `to` for good: nothing may switch to `from` before it is prepared again.
+[[noreturn]] void endFibre(Fibre &from, Fibre &to);
 /// To be called first in an entry, with what switched to it.
 void enterFibre(Fibre &from);
 
