@@ -92,8 +92,8 @@ void prepareFibre(Fibre &fibre, char *stack, size_t colour, void (*entry)()) {
   fibre.stack = stack;
 }
 
-/// Tells sanitizers of a switch; `shadowStack` gets what they keep of the stack that is left, or, where it is null, they
-/// free that.
+/// Tells sanitizers of a switch; `shadowStack` gets what they keep of the stack that is left, or, where it is null,
+/// they free that.
 static void announce([[maybe_unused]] void **shadowStack, [[maybe_unused]] const Fibre &to) {
 #ifdef CNN_FIBRES_ASAN
   __sanitizer_start_switch_fiber(shadowStack, to.stack ? to.stack : to.threadStack,
