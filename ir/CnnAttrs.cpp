@@ -120,6 +120,7 @@ RankedTensorType withLayout(Type type, LayoutAttr layout) {
 int64_t elementBytes(Type elementType) { return llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8); }
 
 int64_t storedElements(RankedTensorType type, bool whole) {
+  assert((!whole || type.getRank() == 0 || !type.isDynamicDim(0)) && "the batch is only known where the network runs");
   SmallVector<int64_t> shape(type.getShape());
   if (!whole && !shape.empty())
     shape[0] = 1;

@@ -63,7 +63,7 @@ public:
     bool isAligned = true;
     for (auto [type, operand] : llvm::zip_equal(types, this->known)) {
       auto tensor = cast<RankedTensorType>(type);
-      bool isVector = tensor.getRank() > 0 && storedElements(tensor, /*whole=*/true) != 1;
+      bool isVector = tensor.getRank() > 0 && (!tensor.hasStaticShape() || storedElements(tensor, /*whole=*/true) != 1);
       isAligned &= !isVector || operand.alignment % (kWidth * elementBytes(tensor.getElementType())) == 0;
     }
     multiple = isAligned ? kWidth : 1;
@@ -86,10 +86,10 @@ public:
             b.lessThan(unit, b.index(elements / kWidth)), [&] { emit(b.index(0), b.mul(unit, kWidth), kWidth); },
             [&] { emitEnd(elements); });
       // What ends with the last whole vector may still be padded.
-      bool isPadded = llvm::any_of(group.getResultTypes(), [&](Type type) {
+      bool isPadded = !hasImages && llvm::any_of(group.getResultTypes(), [&](Type type) {
         return storedElements(cast<RankedTensorType>(type), /*whole=*/true) > elements;
       });
-      if (!hasImages && elements % kWidth == 0 && isPadded)
+      if (elements % kWidth == 0 && isPadded)
         b.ifThen(b.equal(unit, b.index(units - 1)), [&] { storePadding(elements); });
     });
     return kernel;
