@@ -46,8 +46,23 @@ CompileOptions TargetChoice::compileOptions(bool exact) const {
 
 static constexpr const char kEmulated[] = "cuda-emulated";
 
+/// Adds the architecture without features of its own alone of each generation whose code would run on nothing later:
+/// GPUs to come run that.
+static void addPortable(std::vector<const cuda::Architecture *> &architectures) {
+  for (const cuda::Architecture *special : std::vector(architectures)) {
+    auto isPortable = [&](const cuda::Architecture &other) {
+      return !other.exclusive && other.capability >= special->capability;
+    };
+    if (llvm::any_of(architectures, [&](const cuda::Architecture *asked) { return isPortable(*asked); }))
+      continue;
+    for (const cuda::Architecture &other : cuda::allArchitectures())
+      if (isPortable(other) && other.capability == special->capability)
+        architectures.push_back(&other);
+  }
+}
+
 /// The architectures of `cuda:LIST`.
-static host::Result<TargetChoice> parseArchitectures(StringRef text) {
+static host::Result<TargetChoice> parseArchitectures(StringRef text, bool all) {
   TargetChoice choice;
   auto [name, list] = text.split(':');
   choice.isEmulated = name == kEmulated;
@@ -61,6 +76,8 @@ static host::Result<TargetChoice> parseArchitectures(StringRef text) {
       return host::makeError("architecture '{}' is named twice", word.str());
     choice.architectures.push_back(architecture);
   }
+  if (all)
+    addPortable(choice.architectures);
   // They are entries of one table, which has the most capable first.
   llvm::sort(choice.architectures);
   return choice;
@@ -77,7 +94,7 @@ static host::Result<TargetChoice> parseTarget(StringRef text, bool all) {
     return choice;
   }
   if (name == "cuda" || name == kEmulated)
-    return parseArchitectures(text);
+    return parseArchitectures(text, all);
   if (name != "cpu")
     return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}', 'cuda', 'cuda:ARCHITECTURE,...', "
                            "'{}' and 'reference'",

@@ -7,8 +7,13 @@
 using CudaModel = CudaTest;
 
 TEST_F(CudaModel, TakesTheMostCapableImageOfTheDevice) {
-  const std::array<std::pair<int, const char *>, 5> cases = {
-      {{75, "ptx 75"}, {80, "cubin 80"}, {89, "cubin 80"}, {90, "ptx 90a"}, {120, "ptx 80"}}};
+  const std::array<std::pair<int, const char *>, 7> cases = {{{75, "ptx 75"},
+                                                              {80, "cubin 80"},
+                                                              {89, "cubin 80"},
+                                                              {90, "ptx 90a"},
+                                                              {120, "ptx 80"},
+                                                              {121, "ptx 80"},
+                                                              {130, "ptx 80"}}};
   for (auto [capability, image] : cases) {
     stub::machine().capability = capability;
     Model model;

@@ -1,5 +1,6 @@
 // The stub driver as a library in the driver's place, for programs that open libcuda.so.1. Kernels do nothing. From the
 // environment: CNN_STUB_FAIL=ENTRY:NUMBER:RESULT makes one call fail, and all later ones with a + behind it;
+// CNN_STUB_CAPABILITY=130 is a device of compute capability 13.0 (80);
 // CNN_STUB_LOG=FILE gets a line when the program ends, with the number of launches, replays and allocations and with
 // what was not given back.
 #include "test/unit/runtime/cuda/StubDriver.h"
@@ -14,6 +15,8 @@ struct Library {
   Library() {
     stub::Machine &machine = stub::machine();
     machine.knowsAllKernels = true;
+    if (const char *capability = std::getenv("CNN_STUB_CAPABILITY"))
+      machine.capability = std::atoi(capability);
     const char *fail = std::getenv("CNN_STUB_FAIL");
     if (!fail)
       return;
