@@ -411,8 +411,17 @@ Value Elaborator::annotate(const AnnotatedExpr &expr, llvm::function_ref<Value()
       error(annotation.name.range,
             "'@" + annotation.name.text.str() + "' stands before a tensor, met " + describe(value));
     std::vector<CallArgument> arguments;
-    if (!evaluateArguments(annotation.arguments, arguments) || !op)
+    if (!evaluateArguments(annotation.arguments, arguments) || !value.isTensor())
       continue;
+    if (!op) {
+      error(annotation.name.range, "'@" + annotation.name.text.str() + "' stands before what a layer makes; met " +
+                                       describe(value) + ", an input or a parameter");
+      continue;
+    }
+    if (annotation.name.text == "keep" && !arguments.empty()) {
+      error(annotation.name.range, "'@keep' has no arguments");
+      continue;
+    }
     llvm::SmallVector<mlir::NamedAttribute> values;
     for (const CallArgument &argument : arguments) {
       if (argument.name.text.empty()) {

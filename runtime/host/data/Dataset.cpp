@@ -332,19 +332,25 @@ struct Fraction {
   std::vector<int64_t> train, validation;
 };
 
-Result<Fraction> split(const std::vector<int64_t> &indices, const std::string &path, const DatasetOptions &options) {
-  const auto count = static_cast<int64_t>(indices.size());
+/// Tiles of a picture stay together: the share is one of pictures, the same as where they are not tiled.
+Result<Fraction> split(const Shared &shared, const std::vector<int64_t> &indices, const std::string &path,
+                       const DatasetOptions &options) {
+  auto wholeOf = [&](int64_t index) { return shared.tiles ? shared.tiles->tile(index).picture : index; };
+  std::vector<int64_t> wholes;
+  for (int64_t index : indices)
+    if (const int64_t whole = wholeOf(index); wholes.empty() || wholes.back() != whole)
+      wholes.push_back(whole);
+  const auto count = static_cast<int64_t>(wholes.size());
   const std::vector<int64_t> chosen = validationIndices(count, options.validation, options.seed);
   if (chosen.empty() || static_cast<int64_t>(chosen.size()) == count)
     return makeError("{}: a share of {} for validation leaves {} of {} samples for training", inQuotes(path),
                      options.validation, count - static_cast<int64_t>(chosen.size()), count);
+  std::set<int64_t> forValidation;
+  for (int64_t i : chosen)
+    forValidation.insert(wholes[static_cast<size_t>(i)]);
   Fraction fraction;
-  size_t next = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const bool forValidation = next < chosen.size() && chosen[next] == i;
-    next += forValidation;
-    (forValidation ? fraction.validation : fraction.train).push_back(indices[static_cast<size_t>(i)]);
-  }
+  for (int64_t index : indices)
+    (forValidation.contains(wholeOf(index)) ? fraction.validation : fraction.train).push_back(index);
   return fraction;
 }
 
@@ -413,8 +419,6 @@ Result<Dataset> openDataset(const std::string &path, const DatasetOptions &optio
   if (Result<void> checked = checkOptions(options); !checked)
     return checked.error();
   const bool fromTrain = options.split == Split::Validation && options.validation > 0;
-  if (options.overlap && options.validation > 0 && options.split != Split::Test)
-    return makeError("{}: a share for validation is of whole samples, not of tiles", inQuotes(path));
   Request request = requestOf(options, fromTrain ? Split::Train : options.split);
   Result<SourcePointer> source = openSource(path, request);
   if (!source)
@@ -428,7 +432,7 @@ Result<Dataset> openDataset(const std::string &path, const DatasetOptions &optio
   if (!shared)
     return shared.error();
   if (options.validation > 0 && options.split != Split::Test) {
-    Result<Fraction> parts = split(indices, path, options);
+    Result<Fraction> parts = split(**shared, indices, path, options);
     if (!parts)
       return parts.error();
     indices = std::move(fromTrain ? parts->validation : parts->train);
@@ -455,7 +459,7 @@ Result<Splits> openSplits(const std::string &path, const DatasetOptions &options
   if (!shared)
     return shared.error();
   if (options.validation > 0 && validationPath.empty()) {
-    Result<Fraction> parts = split(indices, path, options);
+    Result<Fraction> parts = split(**shared, indices, path, options);
     if (!parts)
       return parts.error();
     return Splits{makeDataset(*shared, std::move(parts->train)), makeDataset(*shared, std::move(parts->validation))};

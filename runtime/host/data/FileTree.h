@@ -22,7 +22,7 @@ class FileTree {
 public:
   /// All files below `path`, at most eight folders deep; hidden ones are left out.
   static Result<std::shared_ptr<const FileTree>> ofFolder(const std::string &path);
-  /// A tar (ustar, GNU, pax), plain or with gzip. A single folder around everything is taken away.
+  /// A tar (ustar, GNU, pax), plain or with gzip. Folders around everything are taken away.
   static Result<std::shared_ptr<const FileTree>> ofArchive(const std::string &path);
   /// These files as one tree; the paths are as given.
   static std::shared_ptr<const FileTree> ofFiles(std::vector<std::string> paths);

@@ -220,13 +220,15 @@ private:
   uint64_t position = 0;
 };
 
-/// "x/" where everything is below x and x is no part of a data set itself.
-std::string commonFolder(const std::vector<Member> &members) {
+/// "x/" where everything behind the first `from` bytes of paths is below x and x is no part of a data set itself.
+std::string commonFolder(const std::vector<Member> &members, size_t from) {
   std::string common;
   for (const Member &member : members) {
-    const size_t slash = member.path.find('/');
-    const std::string top = member.path.substr(0, slash);
-    if ((slash == std::string::npos && !member.folder) || (!common.empty() && top != common))
+    if (member.path.size() <= from)
+      continue; // a folder that is taken away already
+    const std::string_view path = std::string_view(member.path).substr(from);
+    const std::string_view top = path.substr(0, path.find('/'));
+    if ((top.size() == path.size() && !member.folder) || (!common.empty() && top != common))
       return "";
     common = top;
   }
@@ -235,9 +237,18 @@ std::string commonFolder(const std::vector<Member> &members) {
     return "";
   // A single class would be an odd data set, but pictures right below the folder make it one.
   for (const Member &member : members)
-    if (!member.folder && member.path.find('/', common.size() + 1) == std::string::npos && isPictureName(member.path))
+    if (!member.folder && member.path.find('/', from + common.size() + 1) == std::string::npos &&
+        isPictureName(member.path))
       return "";
   return common + "/";
+}
+
+/// "x/y/" where everything is below x/y, however many they are.
+std::string commonFolders(const std::vector<Member> &members) {
+  std::string common;
+  for (std::string more = commonFolder(members, 0); !more.empty(); more = commonFolder(members, common.size()))
+    common += more;
+  return common;
 }
 
 } // namespace
@@ -264,7 +275,7 @@ Result<std::shared_ptr<const FileTree>> FileTree::ofArchive(const std::string &p
   if (!packed)
     tree->mapped.emplace(std::move(*file));
 
-  const std::string common = commonFolder(members);
+  const std::string common = commonFolders(members);
   tree->prefix = path + ":" + common;
   std::set<std::string> folders;
   // A path that comes twice replaces the earlier one, as unpacking would.

@@ -260,7 +260,7 @@ TEST(Elaborate, AtMostTenNotesForLevels) {
 }
 
 TEST(Elaborate, AnnotationsStayWithTheOperation) {
-  Loaded net(onPicture("@keep x -> relu -> @schedule(tile = 4) abs"));
+  Loaded net(onPicture("x -> @keep relu -> @schedule(tile = 4) abs"));
   ASSERT_TRUE(net.module) << net.errors();
   EXPECT_TRUE((*net.infer().getOps<AbsOp>().begin())->hasAttr("cnn.schedule"));
 }

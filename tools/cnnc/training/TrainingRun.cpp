@@ -218,7 +218,7 @@ Result<void> TrainingRun::resume() {
   if (!checkpoint) {
     if (!skipped.empty())
       return checkpoint.error();
-    notes.push_back("no checkpoint in '" + options.checkpointFolder + "' yet: training begins");
+    notes.push_back("no checkpoint in '" + options.checkpointFolder + "': training begins anew");
     return {};
   }
   if (auto fits = host::checkCheckpoint(*checkpoint, expectedTensors(*state), program.name, programHash(program));

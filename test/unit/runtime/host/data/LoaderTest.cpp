@@ -130,20 +130,41 @@ TEST_F(LoaderTest, HooksRunOnceABatchAndMayKeepResults) {
 }
 
 TEST_F(LoaderTest, MeasuresHowLongTheConsumerWaits) {
-  LoaderOptions options = {.batch = 10, .epochs = 3};
-  options.hook = [](Batch &, unsigned) -> Result<void> {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  using Clock = std::chrono::steady_clock;
+  // Batches take their time once they are asked for; on a busy machine one may be there before the consumer looks.
+  std::atomic<int64_t> asked = -1;
+  std::atomic<bool> over = false;
+  LoaderOptions options = {.batch = 10, .epochs = -1, .workers = 1};
+  options.hook = [&](Batch &batch, unsigned) -> Result<void> {
+    while (asked < batch.step && !over)
+      std::this_thread::yield();
+    if (!over)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return {};
   };
   Result<std::unique_ptr<Loader>> slow = Loader::create(*data, options);
   ASSERT_OK(slow);
-  for (int i = 0; i < 3; ++i)
-    ASSERT_OK((*slow)->next());
-  EXPECT_GE((*slow)->waitedSeconds(), 0.055);
-  options.hook = {};
+  const Clock::time_point begin = Clock::now();
+  while ((*slow)->waitedSeconds() < 0.01) {
+    ++asked;
+    Result<const Batch *> batch = (*slow)->next();
+    over = !batch;
+    ASSERT_OK(batch);
+  }
+  EXPECT_LE((*slow)->waitedSeconds(), std::chrono::duration<double>(Clock::now() - begin).count());
+  over = true;
+
+  // One worker takes up the second batch when the first is ready.
+  std::atomic<bool> ready = false;
+  options.epochs = 3;
+  options.hook = [&](Batch &batch, unsigned) -> Result<void> {
+    ready = ready || batch.step == 1;
+    return {};
+  };
   Result<std::unique_ptr<Loader>> fast = Loader::create(*data, options);
   ASSERT_OK(fast);
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  while (!ready)
+    std::this_thread::yield();
   ASSERT_OK((*fast)->next());
   EXPECT_EQ((*fast)->waitedSeconds(), 0);
   EXPECT_EQ((*fast)->bufferBytes(), 4 * 10 * (2 + 1) * sizeof(float));

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "DataTest.h"
+#include "runtime/host/data/Order.h"
 
 namespace cnn::host {
 namespace {
@@ -188,15 +189,35 @@ TEST_F(TilesTest, ABadPictureIsLeftOutWhole) {
   EXPECT_NE(data->skipped()[1].find("d.png': the value 64 in row"), std::string::npos) << data->skipped()[1];
 }
 
+TEST_F(TilesTest, AShareIsOneOfPictures) {
+  options.validation = 0.4;
+  options.seed = 3;
+  auto pictures = [&](Split split) {
+    options.split = split;
+    Result<Dataset> data = openDataset(folder / "", options);
+    EXPECT_OK(data);
+    std::vector<std::string> names;
+    for (int64_t i = 0; data && i < data->size(); ++i)
+      if (names.empty() || names.back() != data->sampleName(i))
+        names.push_back(data->sampleName(i));
+    return std::pair(data ? data->size() : 0, names);
+  };
+  const auto [trainTiles, train] = pictures(Split::Train);
+  const auto [validationTiles, validation] = pictures(Split::Validation);
+  EXPECT_EQ(trainTiles + validationTiles, 12 + 1 + 4);
+  EXPECT_EQ(train.size(), 2u);
+  EXPECT_EQ(validation.size(), 1u);
+  // The picture is the one that training leaves out, which knows no tiles.
+  const auto chosen = validationIndices(3, options.validation, options.seed);
+  ASSERT_EQ(chosen.size(), 1u);
+  EXPECT_EQ(validation[0], folder / fmt::format("images/{}.png", "abc"[chosen[0]]));
+}
+
 TEST_F(TilesTest, SayWhatTheyAreNotMadeOf) {
   options.fields[0].preprocess = {CropStep{.size = {2, 2}}};
   EXPECT_NE(errorOf(openDataset(folder / "", options)).find("its preprocess block changes the size of pictures"),
             std::string::npos);
   options.fields[0].preprocess.clear();
-  options.validation = 0.5;
-  EXPECT_NE(errorOf(openDataset(folder / "", options)).find("a share for validation is of whole samples"),
-            std::string::npos);
-  options.validation = 0;
   options.fields.erase(options.fields.begin());
   EXPECT_NE(errorOf(openDataset(folder / "", options)).find("no input is filled with pictures"), std::string::npos);
 }

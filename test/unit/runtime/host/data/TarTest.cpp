@@ -26,7 +26,7 @@ Bytes archive(const std::string &root = "") {
 TEST(TarTest, Reads) {
   TemporaryFolder folder;
   const std::string plain = folder / "data.tar", packed = folder / "data.tar.gz";
-  for (const std::string root : {"", "pictures/"}) {
+  for (const std::string root : {"", "pictures/", "home/me/pictures/"}) {
     put(plain, archive(root));
     put(packed, gzip(archive(root)));
     for (const std::string &path : {plain, packed}) {
@@ -42,6 +42,20 @@ TEST(TarTest, Reads) {
       EXPECT_EQ(valuesOf<float>(sampleOf(*splits->validation, 0)[0])[0], 30 / 255.0f);
     }
   }
+}
+
+TEST(TarTest, FoldersAroundEverythingMayHaveEntriesOfTheirOwn) {
+  TemporaryFolder folder;
+  Bytes tar;
+  for (const std::string path : {"sets/", "sets/pets/", "sets/pets/cat/", "sets/pets/ant/"})
+    addToTar(tar, path, {});
+  addToTar(tar, "sets/pets/cat/b.png", png(2, 2, 1, 10));
+  addToTar(tar, "sets/pets/ant/a.png", png(2, 2, 1, 20));
+  endTar(tar);
+  put(folder / "data.tar", tar);
+  Result<Dataset> data = openDataset(folder / "data.tar", options());
+  ASSERT_OK(data);
+  EXPECT_EQ(data->classNames(), (std::vector<std::string>{"ant", "cat"}));
 }
 
 TEST(TarTest, AFolderWithOneArchiveStandsForIt) {
