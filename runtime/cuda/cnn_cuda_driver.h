@@ -98,6 +98,39 @@ enum { CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1, CU_STREAM_CAPTURE_MODE_RELAXED =
 /* CUjit_option; values are cast to pointers. */
 enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
 
+/* A tensor in global memory, of which kernels for sm_90 copy boxes to shared memory; what the 128 bytes mean is the
+ * driver's matter. Its address is a multiple of 64. */
+#ifdef __cplusplus
+typedef struct alignas(64) CUtensorMap {
+  uint64_t opaque[16];
+} CUtensorMap;
+#else
+typedef struct CUtensorMap {
+  _Alignas(64) uint64_t opaque[16];
+} CUtensorMap;
+#endif
+/* CUtensorMapDataType, ...Interleave, ...Swizzle, ...FloatOOBfill */
+enum {
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7,
+  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9,
+  CU_TENSOR_MAP_DATA_TYPE_TFLOAT32 = 11
+};
+enum { CU_TENSOR_MAP_INTERLEAVE_NONE = 0 };
+enum {
+  CU_TENSOR_MAP_SWIZZLE_NONE = 0,
+  CU_TENSOR_MAP_SWIZZLE_32B = 1,
+  CU_TENSOR_MAP_SWIZZLE_64B = 2,
+  CU_TENSOR_MAP_SWIZZLE_128B = 3
+};
+enum { CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0 };
+
+/* cuTensorMapEncodeTiled, which drivers of CUDA 12 and later have: strides are of dimension 1 and on, in bytes. */
+typedef CUresult (*cnn_cuda_encode_tiled)(CUtensorMap *map, int type, uint32_t rank, void *address,
+                                          const uint64_t *extents, const uint64_t *strides, const uint32_t *box,
+                                          const uint32_t *element_strides, int interleave, int swizzle, int promotion,
+                                          int fill);
+
 /* X(field of the table, name of the entry, parameters): those that must be there. All return a CUresult. */
 #define CNN_CUDA_ENTRIES(X)                                                                                            \
   X(Init, cuInit, (unsigned flags))                                                                                    \

@@ -38,12 +38,18 @@ void synchronizeWarp(Thread &thread, const Site &site, const uint64_t *arguments
       [](Block &block, Thread *const *lanes, uint32_t mask, const Site &) { block.synchronize(lanes, mask); });
 }
 
+void fenceProxy(Thread &thread, const Site &, const uint64_t *, uint64_t *) {
+  thread.block->asyncProxy().fence(thread);
+}
+
 void nothing(Thread &, const Site &, const uint64_t *, uint64_t *) {}
 } // namespace
 
 std::optional<Operation> findBarrierOperation(llvm::StringRef name) {
   if (name == "llvm.nvvm.bar.warp.sync")
     return Operation{synchronizeWarp};
+  if (name.starts_with("llvm.nvvm.fence.proxy.async") || name.starts_with("llvm.nvvm.fence.mbarrier"))
+    return Operation{fenceProxy};
   if (name.starts_with("llvm.nvvm.membar.") || name.starts_with("llvm.nvvm.fence.") ||
       name.starts_with("llvm.nvvm.prefetch") || name == "llvm.nvvm.nanosleep")
     return Operation{nothing};

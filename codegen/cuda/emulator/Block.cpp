@@ -75,6 +75,8 @@ Fault Block::run(Dim3 number) {
     history_.reset(launch_.sharedBytes, launch_.kernel->sharedGranule);
   for (Barrier &barrier : barriers_)
     barrier = {};
+  asyncProxy_.reset(launch_.kernel->usesAsyncProxy ? launch_.sharedBytes : 0);
+  warpgroups_.reset(warps_);
   auto nothingSeen = std::make_shared<const Clocks>(threads_.size());
   for (size_t i = 0; i < threads_.size(); ++i) {
     Thread &thread = threads_[i];
@@ -98,6 +100,9 @@ Fault Block::run(Dim3 number) {
     thread.seen = nothingSeen;
     thread.openCopies.clear();
     thread.copyGroups.clear();
+    thread.unpublished.clear();
+    thread.sums.clear();
+    thread.nextSum = 0;
     prepareFibre(thread.fibre, thread.stack, i, enter);
   }
   // Each warp runs as far as it can before the next one does.
@@ -110,10 +115,16 @@ Fault Block::run(Dim3 number) {
     }
     for (uint32_t warp : warpOrder_)
       progress |= runWarp(warp);
+    auto waits = [](const Thread &thread) { return thread.waiting == Waiting::Phase; };
+    if (!progress && fault_.code == CUDA_SUCCESS && std::any_of(threads_.begin(), threads_.end(), waits))
+      progress = asyncProxy_.completeOne();
   }
   if (fault_.code == CUDA_SUCCESS &&
       !std::all_of(threads_.begin(), threads_.end(), [](const Thread &t) { return t.waiting == Waiting::Ended; }))
     describeStandstill();
+  if (const Site *site = asyncProxy_.underWay(); site && fault_.code == CUDA_SUCCESS)
+    fault_ = {CUDA_ERROR_LAUNCH_FAILED, "kernel '" + launch_.kernel->name + "', " + threads_[0].position() + ", " +
+                                            site->text + ": the block ends while the copy is under way"};
   stacks_.abandon();
   if (launch_.options.countBankConflicts)
     banks_.endBlock();
@@ -138,7 +149,8 @@ bool Block::runWarp(uint32_t warp) {
   return any;
 }
 
-void Block::suspend(Thread &thread, Waiting why) {
+void Block::suspend(Thread &thread, const Site &site, Waiting why) {
+  thread.site = &site;
   thread.waiting = why;
   switchFibre(thread.fibre, scheduler_);
 }
@@ -247,6 +259,12 @@ void Block::access(Thread &thread, const Site &site, uint64_t address, uint64_t 
   const uint64_t offset = address - sharedBegin_;
   if (launch_.options.countBankConflicts && !site.operation.handler)
     banks_.note(site, thread.warp, thread.lane, static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes));
+  if (writes && launch_.kernel->usesAsyncProxy) {
+    if (asyncProxy_.isRead(offset, bytes))
+      fail(thread, site, CUDA_ERROR_LAUNCH_FAILED,
+           "race in shared memory: what it writes at " + Twine(offset) + " is read by a product under way");
+    asyncProxy_.wrote(thread, offset, bytes);
+  }
   if (!launch_.options.checkRaces)
     return;
   const Observer observer = thread.observer();
@@ -271,7 +289,7 @@ void Block::meet(Thread &thread, const Site &site, const uint64_t *arguments, ui
   for (const uint32_t lane : {uint32_t(std::countr_zero(mask)), uint32_t(31 - std::countl_zero(mask))}) {
     const size_t index = thread.warp * 32 + lane;
     if (index < threads_.size() && &threads_[index] != &thread && threads_[index].waiting != Waiting::Lanes) {
-      suspend(thread, Waiting::Lanes);
+      suspend(thread, site, Waiting::Lanes);
       return;
     }
   }
@@ -283,7 +301,7 @@ void Block::meet(Thread &thread, const Site &site, const uint64_t *arguments, ui
       fail(thread, site, CUDA_ERROR_LAUNCH_FAILED, "lane " + Twine(lane) + " does not exist");
     Thread &other = threads_[index];
     if (&other != &thread && (other.waiting != Waiting::Lanes || other.site != &site || other.mask != mask)) {
-      suspend(thread, Waiting::Lanes);
+      suspend(thread, site, Waiting::Lanes);
       return;
     }
     lanes[lane] = &other;
@@ -292,6 +310,27 @@ void Block::meet(Thread &thread, const Site &site, const uint64_t *arguments, ui
   for (Thread *lane : lanes)
     if (lane)
       lane->waiting = Waiting::No;
+}
+
+void Block::meetWarpgroup(Thread &thread, const Site &site, const uint64_t *arguments, uint64_t *results,
+                          WarpFunction act) {
+  constexpr uint32_t kThreads = WarpgroupShape::kThreads;
+  const size_t begin = thread.index / kThreads * kThreads;
+  if (begin + kThreads > threads_.size())
+    fail(thread, site, CUDA_ERROR_LAUNCH_FAILED, "the warpgroup is not whole");
+  thread.arguments = arguments;
+  thread.results = results;
+  Thread *all[kThreads];
+  for (size_t i = 0; i < kThreads; ++i) {
+    all[i] = &threads_[begin + i];
+    if (all[i] != &thread && (all[i]->waiting != Waiting::Warpgroup || all[i]->site != &site)) {
+      suspend(thread, site, Waiting::Warpgroup);
+      return;
+    }
+  }
+  act(*this, all, UINT32_MAX, site);
+  for (Thread *other : all)
+    other->waiting = Waiting::No;
 }
 
 /// Threads that passed a barrier together share what they have seen: `last` is what was joined before.
@@ -353,8 +392,7 @@ uint32_t Block::barrier(Thread &thread, const Site &site, uint32_t number, uint3
     return thread.predicates;
   }
   if (waits) {
-    thread.site = &site;
-    suspend(thread, Waiting::Barrier);
+    suspend(thread, site, Waiting::Barrier);
     return thread.predicates;
   }
   return 0;
@@ -391,7 +429,12 @@ void Block::describeStandstill() {
     if (!waiter && thread.waiting != Waiting::Ended)
       waiter = &thread;
   }
-  const bool lanes = waiter->waiting == Waiting::Lanes;
+  if (waiter->waiting == Waiting::Phase) {
+    fault_ = {CUDA_ERROR_LAUNCH_TIMEOUT, "kernel '" + launch_.kernel->name + "', " + waiter->position() + ", " +
+                                             waiter->site->text + ": " + asyncProxy_.describe(*waiter)};
+    return;
+  }
+  const bool lanes = waiter->waiting == Waiting::Lanes, isGroup = waiter->waiting == Waiting::Warpgroup;
   for (const Thread &thread : threads_)
     if (!other && &thread != waiter &&
         (lanes ? thread.warp == waiter->warp && waiter->mask >> thread.lane & 1 &&
@@ -399,7 +442,9 @@ void Block::describeStandstill() {
                : thread.waiting == Waiting::Ended || thread.site != waiter->site))
       other = &thread;
   std::string text = "kernel '" + launch_.kernel->name + "', " + waiter->position() + ", " + waiter->site->text + ": ";
-  text += lanes ? "waits for lanes of its warp that do not come" : "divergent barrier, or one of too many threads";
+  text += lanes     ? "waits for lanes of its warp that do not come"
+          : isGroup ? "waits for threads of its warpgroup that do not come"
+                    : "divergent barrier, or one of too many threads";
   if (other && other->waiting == Waiting::Ended)
     text += (": thread " + triple(other->tid) + " and " + Twine(ended - 1) + " more have returned").str();
   else if (other)
@@ -407,15 +452,27 @@ void Block::describeStandstill() {
   fault_ = {CUDA_ERROR_LAUNCH_TIMEOUT, text};
 }
 
-void Block::startCopy(Thread &thread, const Site &site, const PendingCopy &copy) {
+void Block::beginCopy(Thread &thread, const Site &site, uint32_t offset, uint32_t bytes) {
+  if (asyncProxy_.isRead(offset, bytes))
+    fail(thread, site, CUDA_ERROR_LAUNCH_FAILED,
+         "race in shared memory: what it copies to " + Twine(offset) + " is read by a product under way");
   if (launch_.options.checkRaces)
-    if (std::optional<Race> race = history_.beginCopy(copy.offset, copy.bytes, thread.observer()))
+    if (std::optional<Race> race = history_.beginCopy(offset, bytes, thread.observer()))
       fail(thread, site, CUDA_ERROR_LAUNCH_FAILED,
-           "race in shared memory: what it copies to " + Twine(copy.offset) + " " + describeRace(*race) +
+           "race in shared memory: what it copies to " + Twine(offset) + " " + describeRace(*race) +
                ", with no barrier between");
-  thread.openCopies.push_back(copy);
+}
+
+bool Block::copiesNow() {
   const CopyTime time = launch_.options.copies;
-  if (time == CopyTime::Early || (time == CopyTime::Mixed && random_() % 2))
+  return time == CopyTime::Early || (time == CopyTime::Mixed && random_() % 2);
+}
+
+void Block::startCopy(Thread &thread, const Site &site, const PendingCopy &copy) {
+  beginCopy(thread, site, copy.offset, copy.bytes);
+  asyncProxy_.beginsToWrite(thread, copy.offset, copy.bytes);
+  thread.openCopies.push_back(copy);
+  if (copiesNow())
     perform(thread.openCopies.back());
 }
 
@@ -433,6 +490,7 @@ void Block::finish(Thread &thread, std::vector<PendingCopy> &copies) {
     perform(copy);
     if (launch_.options.checkRaces)
       history_.endCopy(copy.offset, copy.bytes, thread.index, thread.clock);
+    asyncProxy_.wrote(thread, copy.offset, copy.bytes);
   }
 }
 

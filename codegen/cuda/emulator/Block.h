@@ -4,6 +4,7 @@
 // A thread that does something wrong ends the block: the fault is noted and none of the block's threads goes on.
 #pragma once
 
+#include "codegen/cuda/emulator/AsyncProxy.h"
 #include "codegen/cuda/emulator/Banks.h"
 #include "codegen/cuda/emulator/DeviceMemory.h"
 #include "codegen/cuda/emulator/Emulator.h"
@@ -11,6 +12,7 @@
 #include "codegen/cuda/emulator/GlobalRaces.h"
 #include "codegen/cuda/emulator/Races.h"
 #include "codegen/cuda/emulator/Sites.h"
+#include "codegen/cuda/emulator/Warpgroups.h"
 #include "runtime/cuda/cnn_cuda_driver.h"
 
 #include "llvm/ADT/Twine.h"
@@ -39,7 +41,7 @@ struct PendingCopy {
   bool isDone = false;
 };
 
-enum class Waiting : uint8_t { No, Lanes, Barrier, Ended };
+enum class Waiting : uint8_t { No, Lanes, Warpgroup, Barrier, Phase, Ended };
 
 /// A device thread. Generated code reads the first members.
 struct Thread {
@@ -66,6 +68,12 @@ struct Thread {
 
   std::vector<PendingCopy> openCopies;
   std::deque<std::vector<PendingCopy>> copyGroups;
+
+  /// What it wrote to shared memory with no fence.proxy.async since.
+  std::vector<std::pair<uint32_t, uint32_t>> unpublished;
+  uint32_t phases = 0; ///< The mbarrier that it waits at.
+  std::vector<WarpgroupSum> sums;
+  uint32_t nextSum = 0;
 
   Observer observer() const { return {index, clock, seen->data()}; }
   std::string position() const;
@@ -112,6 +120,8 @@ public:
   /// Waits until all lanes of `mask` have come to this place; the last one acts for all.
   void meet(Thread &thread, const Site &site, const uint64_t *arguments, uint64_t *results, uint32_t mask,
             WarpFunction act);
+  /// Waits until all threads of the warpgroup have come to this place; the last one acts for all.
+  void meetWarpgroup(Thread &thread, const Site &site, const uint64_t *arguments, uint64_t *results, WarpFunction act);
   /// Arrives at barrier `number` of `count` threads (0: all of the block), and waits there if `waits`. The predicate
   /// of every thread that comes is counted; returns for how many it held.
   uint32_t barrier(Thread &thread, const Site &site, uint32_t number, uint32_t count, bool waits,
@@ -124,6 +134,18 @@ public:
   /// Completes all groups of copies but the last `pending`.
   void waitForCopies(Thread &thread, size_t pending);
 
+  /// Notes that an asynchronous copy to shared memory begins.
+  void beginCopy(Thread &thread, const Site &site, uint32_t offset, uint32_t bytes);
+  /// Whether what may happen now or later is to happen now.
+  bool copiesNow();
+  /// Lets others go on until one of them lets this thread.
+  void suspend(Thread &thread, const Site &site, Waiting why);
+
+  AsyncProxy &asyncProxy() { return asyncProxy_; }
+  Warpgroups &warpgroups() { return warpgroups_; }
+  /// Null when races are not looked for.
+  SharedHistory *history() { return launch_.options.checkRaces ? &history_ : nullptr; }
+  const Launch &launch() const { return launch_; }
   bool countsBankConflicts() const { return launch_.options.countBankConflicts; }
   bool isShared(uint64_t address) const { return address - sharedBegin_ < kSharedWindow; }
   uint64_t sharedBegin() const { return sharedBegin_; }
@@ -146,7 +168,6 @@ private:
   };
   static void enter();
   bool runWarp(uint32_t warp);
-  void suspend(Thread &thread, Waiting why);
   void complete(Barrier &barrier);
   void perform(PendingCopy &copy);
   void finish(Thread &thread, std::vector<PendingCopy> &copies);
@@ -168,6 +189,8 @@ private:
   Barrier barriers_[16];
   SharedHistory history_;
   BankCounter banks_;
+  AsyncProxy asyncProxy_{*this};
+  Warpgroups warpgroups_{*this};
   Fibre scheduler_;
   Fault fault_;
   std::mt19937_64 random_;

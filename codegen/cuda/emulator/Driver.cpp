@@ -2,6 +2,7 @@
 // Driver API's documentation says that the driver does, for one device.
 #include "codegen/cuda/emulator/Device.h"
 #include "codegen/cuda/emulator/Grid.h"
+#include "codegen/cuda/emulator/TensorMap.h"
 
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
@@ -583,5 +584,7 @@ void *cnn::cuda::emulatedDriverEntry(const char *name) {
     return reinterpret_cast<void *>(kEntries.field);
   CNN_CUDA_ENTRIES(CNN_ENTRY)
 #undef CNN_ENTRY
+  if (strcmp(name, "cuTensorMapEncodeTiled") == 0)
+    return reinterpret_cast<void *>(static_cast<cnn_cuda_encode_tiled>(encodeTiled));
   return nullptr;
 }

@@ -14,6 +14,8 @@
 #include "llvm/IR/ReplaceConstant.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <bit>
+
 using namespace llvm;
 
 namespace cnn::cuda::emulator {
@@ -27,6 +29,9 @@ static void checkAccess(Thread *thread, const Site *site, uint64_t address) {
 static void checkRange(Thread *thread, const Site *site, uint64_t address, uint64_t bytes) {
   if (bytes)
     thread->block->access(*thread, *site, address, bytes, site->align, site->writes);
+}
+static void readSum(Thread *thread, const Site *site, uint64_t bits, uint64_t *result) {
+  *result = std::bit_cast<uint32_t>(thread->block->warpgroups().read(*thread, *site, static_cast<uint32_t>(bits)));
 }
 static void callHandler(Thread *thread, const Site *site, const uint64_t *arguments, uint64_t *results) {
   site->operation.handler(*thread, *site, arguments, results);
@@ -70,6 +75,7 @@ private:
   Error call(CallBase &call);
   void access(Instruction &instruction, Value *address, Type *type, Align align, bool writes, bool atomic = false);
   Error operation(CallBase &call, const Operation &operation);
+  Error readSums(ArrayRef<Instruction *> all);
   Error entry(Function &function, Instrumented &result);
   Site &newSite(const Instruction &instruction);
   Value *hostAddress(const void *address) {
@@ -90,6 +96,7 @@ private:
   Type *word_;
   DenseMap<GlobalVariable *, uint64_t> shared_;
   uint64_t staticBytes_ = 0;
+  bool usesAsyncProxy_ = false;
   unsigned granule_ = 4, globalGranule_ = 4;
   // Of the function at work.
   uint32_t number_ = 0;
@@ -132,6 +139,10 @@ Site &Instrumenter::newSite(const Instruction &instruction) {
   raw_string_ostream text(site.text);
   if (const auto *call = dyn_cast<CallBase>(&instruction); call && call->getCalledFunction())
     text << call->getCalledFunction()->getName();
+  else if (const auto *call = dyn_cast<CallBase>(&instruction); call && call->isInlineAsm())
+    text << (call->getType()->isStructTy() && call->arg_size() > cast<StructType>(call->getType())->getNumElements()
+                 ? "wgmma.mma_async"
+                 : "wgmma.wait_group");
   else
     text << instruction.getOpcodeName();
   if (const auto *store = dyn_cast<StoreInst>(&instruction))
@@ -179,12 +190,13 @@ void Instrumenter::access(Instruction &instruction, Value *address, Type *type, 
 Error Instrumenter::operation(CallBase &call, const Operation &operation) {
   Site &site = newSite(call);
   site.operation = operation;
+  usesAsyncProxy_ |= operation.isAsync;
   IRBuilder<> builder(&call);
   uint64_t count = 0;
   for (Value *argument : call.args()) {
     if (argument->getType()->isMetadataTy())
       return refuse(call, "an operand of '" + call.getCalledFunction()->getName() + "' is not a value");
-    if (argument->getType()->isPointerTy() && spaceOf(argument) != Space::Shared)
+    if (argument->getType()->isPointerTy() && spaceOf(argument) != Space::Shared && !operation.isAsync)
       site.operand = operandOf(argument);
     Value *place = builder.CreateConstGEP1_64(word_, arguments_, count++);
     builder.CreateStore(toWord(builder, argument), place);
@@ -210,9 +222,13 @@ Error Instrumenter::operation(CallBase &call, const Operation &operation) {
 
 Error Instrumenter::call(CallBase &call) {
   IRBuilder<> builder(&call);
-  if (call.isInlineAsm())
+  if (call.isInlineAsm()) {
+    if (std::optional<Operation> known =
+            findAssembly(cast<InlineAsm>(call.getCalledOperand())->getAsmString(), call.arg_size()))
+      return operation(call, *known);
     return refuse(call, "the emulator does not know the inline assembly '" +
                             cast<InlineAsm>(call.getCalledOperand())->getAsmString() + "'");
+  }
   Function *callee = call.getCalledFunction();
   if (!callee)
     return refuse(call, "the emulator calls no functions by their address");
@@ -305,11 +321,50 @@ Error Instrumenter::function(Function &function) {
       // In the entry block, which all others come after: an operand may be one of a phi.
       if (auto *variable = dyn_cast<GlobalVariable>(use.get()); variable && shared_.contains(variable))
         use.set(builder.CreateConstGEP1_64(builder.getInt8Ty(), sharedBase_, shared_[variable]));
+  if (Error error = readSums(all))
+    return error;
   for (Instruction *instruction : all)
     if (Error error = this->instruction(*instruction))
       return error;
   arguments_->setOperand(0, builder.getInt64(words_));
   results_->setOperand(0, builder.getInt64(words_));
+  return Error::success();
+}
+
+// The sums of products of warpgroups are marks wherever they only go on to other products (Warpgroups.h); whoever
+// computes with them asks for their values.
+Error Instrumenter::readSums(ArrayRef<Instruction *> all) {
+  auto isProduct = [](const Value *value) {
+    const auto *call = dyn_cast<CallBase>(value);
+    return call && call->isInlineAsm();
+  };
+  SmallVector<Instruction *> work;
+  DenseSet<Instruction *> marks;
+  for (Instruction *instruction : all)
+    if (isProduct(instruction) && marks.insert(instruction).second)
+      work.push_back(instruction);
+  SmallVector<Use *> readers;
+  while (!work.empty()) {
+    Instruction *mark = work.pop_back_val();
+    for (Use &use : mark->uses()) {
+      auto *user = cast<Instruction>(use.getUser());
+      if (isa<PHINode, ExtractValueInst, InsertValueInst, SelectInst, FreezeInst>(user)) {
+        if (marks.insert(user).second)
+          work.push_back(user);
+      } else if (!isProduct(user)) {
+        readers.push_back(&use);
+      }
+    }
+  }
+  for (Use *use : readers) {
+    auto *user = cast<Instruction>(use->getUser());
+    if (!use->get()->getType()->isFloatTy())
+      return refuse(*user, "sums of a product of a warpgroup are used as a whole");
+    Site &site = newSite(*user);
+    IRBuilder<> builder(user);
+    callHost(builder, &readSum, {thread_, hostAddress(&site), toWord(builder, use->get()), results_});
+    use->set(fromWord(builder, builder.CreateLoad(word_, results_), use->get()->getType()));
+  }
   return Error::success();
 }
 
@@ -418,6 +473,7 @@ Expected<Instrumented> Instrumenter::run() {
   for (Kernel &kernel : result.kernels) {
     kernel.sharedGranule = granule_;
     kernel.globalGranule = globalGranule_;
+    kernel.usesAsyncProxy = usesAsyncProxy_;
   }
   for (const auto &[variable, offset] : shared_)
     variable->eraseFromParent();

@@ -4,7 +4,8 @@
 namespace cnn::cuda::emulator {
 
 std::optional<Operation> findOperation(llvm::StringRef name) {
-  for (auto find : {findBarrierOperation, findLaneOperation, findCopyOperation, findMatrixOperation, findMathOperation})
+  for (auto find : {findAsyncOperation, findBarrierOperation, findLaneOperation, findCopyOperation, findMatrixOperation,
+                    findMathOperation})
     if (std::optional<Operation> found = find(name))
       return found;
   return std::nullopt;

@@ -24,6 +24,7 @@ using Handler = void (*)(Thread &thread, const Site &site, const uint64_t *argum
 struct Operation {
   Handler handler = nullptr;
   std::array<int64_t, 4> variant = {};
+  bool isAsync = false; ///< Something that goes on beside the threads (AsyncProxy.h).
 };
 
 enum class Space : uint8_t { Generic, Global, Shared };
@@ -39,11 +40,15 @@ struct Site {
   int32_t operand = -1; ///< The parameter that the address is derived from, if that is one of the kernel's operands.
 };
 
+/// What inline assembly with so many operands does (products of warpgroups), or nothing.
+std::optional<Operation> findAssembly(llvm::StringRef assembly, int64_t operandCount);
+
 /// The operation that an intrinsic of LLVM's NVPTX target stands for, or nothing when the emulator does not know it.
 /// `name` has no suffix for overloaded types.
 std::optional<Operation> findOperation(llvm::StringRef name);
 
 // The parts of findOperation.
+std::optional<Operation> findAsyncOperation(llvm::StringRef name);
 std::optional<Operation> findBarrierOperation(llvm::StringRef name);
 std::optional<Operation> findCopyOperation(llvm::StringRef name);
 std::optional<Operation> findLaneOperation(llvm::StringRef name);
@@ -66,6 +71,7 @@ struct Kernel {
   uint32_t staticSharedBytes = 0;
   unsigned sharedGranule = 4; ///< The smallest access to shared memory, at most 4 bytes.
   unsigned globalGranule = 4;
+  bool usesAsyncProxy = false;
   uint32_t maxThreads = 1024;
   std::array<uint32_t, 3> requiredThreads = {}; ///< 0: not said.
 };
