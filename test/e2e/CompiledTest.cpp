@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
@@ -61,6 +62,24 @@ TEST_F(Compiled, EachGroupHasASymbolPerInstructionSet) {
   EXPECT_THAT(
       run("objdump -d --no-show-raw-insn out/libresnet20.a | grep -A20 '<resnet20.layer1_2_conv1[a-z.]*avx2>:'"),
       HasSubstr("call"));
+}
+
+TEST_F(Compiled, PerfReadsByLayer) {
+  if (std::system("perf record -e cpu-clock -o /dev/null true >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "SKIP perf is not installed, or may not measure here";
+  build(example("resnet20.cnn"), "--random-weights 1 --target cpu:avx2,sse");
+  compile(kC + " -std=c11 " + program("many.c") + " -Iout out/libresnet20.a -o many");
+  run("perf record -q -e cpu-clock -F 2000 -o flat ./many 500 2>&1");
+  // Layers of equal shape under the first one's name; nearly all samples are in layers.
+  EXPECT_THAT(run("perf report -i flat --stdio 2>/dev/null"), HasSubstr("resnet20.layer3_0_conv2."));
+  EXPECT_THAT(run("perf report -i flat --stdio --sort sym -F overhead 2>/dev/null | "
+                  "awk '/resnet20[.]/ {s += $1} END {print (s > 60 ? \"layers\" : s)}'"),
+              "layers\n");
+  // And each by itself by who called it.
+  run("perf record -q -e cpu-clock -F 500 --call-graph dwarf -o called ./many 500 2>&1");
+  EXPECT_THAT(
+      run("perf report -i called --children --no-inline --stdio -g none 2>/dev/null"),
+      AllOf(HasSubstr("resnet20.layer3_1_conv2."), HasSubstr("resnet20.layer3_2_conv2."), HasSubstr(" main\n")));
 }
 
 TEST_F(Compiled, TwoBuildsAreEqual) {

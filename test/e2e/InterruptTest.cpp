@@ -47,6 +47,16 @@ TEST_F(Interrupted, AFolderThatCannotBeWrittenStaysAsItIs) {
               HasSubstr("the file system is read-only\nexit 1\n0\n"));
 }
 
+TEST_F(Interrupted, WeightsThatCannotBeWrittenAreNotTrained) {
+  if (!mayMount())
+    GTEST_SKIP() << "SKIP no file system can be mounted here";
+  const std::string script =
+      "mkdir out && mount -t tmpfs none out && mount -o remount,ro out && (" CNN_CNNC " train " CNN_SOURCE_DIR
+      "/examples/train_xor.cnn --data " CNN_SOURCE_DIR "/examples/xor --output out/w.safetensors; echo exit $?)";
+  EXPECT_EQ(run(fmt::format("unshare -rm sh -c '{}'", script)),
+            "error: cannot write 'out/w.safetensors': the file system is read-only\nexit 1\n");
+}
+
 TEST_F(Interrupted, AKilledBuildLeavesWholeFiles) {
   run(build(1, "one"));
   run(build(2, "two"));

@@ -4,6 +4,8 @@
 #include "tools/cnnc/training/ClassChoice.h"
 #include "tools/cnnc/training/SavedState.h"
 
+#include "runtime/host/File.h"
+
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -123,7 +125,11 @@ host::Result<void> checkOutputPath(const std::string &path) {
     return host::makeError("cannot write '{}': the folder '{}' does not exist", path, folder.str());
   if (llvm::sys::fs::is_directory(path))
     return host::makeError("cannot write '{}': it is a folder", path);
-  return {};
+  // A file that is begun and dropped; not what such a thing as a pipe or a terminal would notice.
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
+    return {};
+  auto begun = host::AtomicFile::create(path);
+  return begun ? host::Result<void>() : begun.error();
 }
 
 std::pair<int64_t, int64_t> countParameters(const TrainingProgram &program) {

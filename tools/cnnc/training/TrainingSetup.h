@@ -40,7 +40,7 @@ struct DataOptions {
 void reportSkipped(const host::Dataset &data);
 void reportSkipped(llvm::ArrayRef<std::string> reasons);
 
-/// The folder that a file is to be written to exists; said before hours are spent.
+/// Whether a file can be written where it is to go; said before hours are spent.
 host::Result<void> checkOutputPath(const std::string &path);
 
 /// Parameters of the block's networks, and those of them that a `minimize` changes.
