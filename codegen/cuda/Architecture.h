@@ -32,6 +32,8 @@ struct Architecture {
 
   /// cp.async, ldmatrix' companions and mma.sync on tf32 and bf16.
   bool hasAsyncCopies() const { return capability >= 80; }
+  /// wgmma, which only code for one capability has, and no later one.
+  bool hasWarpgroupProducts() const { return capability == 90 && exclusive; }
 };
 
 /// Of what an entry point of a device may use.

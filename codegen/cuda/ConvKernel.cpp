@@ -98,9 +98,8 @@ LayoutAttr convWeightLayout(GroupOp group) {
   // Of [O, I, kh, kw], and of the kernels [I, O, kh, kw] of a transposed convolution, whose inputs are the former's
   // outputs.
   if (conv.isTransposed)
-    return conv.isPlanar() ? LayoutAttr() : LayoutAttr::get(context, {1, 0, 2, 3}, {0, 1}, {kBlock, kBlock});
-  return conv.isPlanar() ? LayoutAttr::tiled(context, 4, {0}, {kBlock})
-                         : LayoutAttr::tiled(context, 4, {1, 0}, {kBlock, kBlock});
+    return conv.isPlanar() ? LayoutAttr() : LayoutAttr::get(context, {1, 0, 2, 3}, {0}, {kBlock});
+  return conv.isPlanar() ? LayoutAttr::tiled(context, 4, {0}, {kBlock}) : LayoutAttr::tiled(context, 4, {1}, {kBlock});
 }
 
 namespace {
@@ -114,7 +113,7 @@ public:
     DeviceKernel kernel;
     kernel.symbol = symbol.str();
     kernel.unitsPerImage = conv.pixels();
-    kernel.launch = matmulLaunch(tile, llvm::alignTo(conv.outputs, kBlock));
+    kernel.launch = matmulLaunch(tile, llvm::alignTo(conv.outputs, kBlock), precisionOf(anchor));
     b.deviceKernel(symbol, known, tile.threads(), [&] {
       MatmulPart part;
       part.firstRow = b.mul(b.blockIndex(0), tile.rows);
@@ -184,6 +183,17 @@ private:
     int64_t operand = operandOf(conv.weight);
     Value weights = b.buffer(operand);
     MatmulFactor factor;
+    if (getLayout(conv.weight.getType()) && !conv.isPlanar()) {
+      factor.width = b.operand(operand).alignment % 16 ? 1 : 4;
+      factor.line = [=, this](Value line) {
+        return SmallVector<Value>{b.offset(weights, b.mul(line, conv.depth() * 4)),
+                                  conv.outputs % tile.columns ? b.lessThan(line, b.index(conv.outputs)) : Value()};
+      };
+      factor.place = [=, this](ArrayRef<Value> line, Value k) {
+        return MatmulFactor::Place{b.offset(line[0], b.mul(k, 4)), both(b, line[1], exists(k))};
+      };
+      return factor;
+    }
     if (getLayout(conv.weight.getType())) {
       int64_t columns = llvm::alignTo(conv.outputs, kBlock);
       factor.alongDepth = false;

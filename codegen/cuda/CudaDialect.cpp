@@ -63,13 +63,13 @@ std::optional<Algorithm> algorithmOf(GroupOp group, std::string &why) {
 //------------------------------------------------------------------------------------------------------===//
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, Algorithm algorithm, int64_t threads,
-                                   int64_t rows, int64_t columns, int64_t depth, int64_t stages) {
+                                   int64_t rows, int64_t columns, int64_t depth, int64_t stages, bool warpgroups) {
   if (threads < kThreadsPerWarp || threads > kThreadsPerBlock || threads % kThreadsPerWarp)
     return emitError() << "cuda_schedule_c1: 'threads' must be a multiple of " << kThreadsPerWarp << " up to "
                        << kThreadsPerBlock;
-  MatmulTile tile{rows, columns, depth, stages};
+  MatmulTile tile{rows, columns, depth, stages, warpgroups};
   if (!hasTile(algorithm))
-    return rows || columns || depth || stages
+    return rows || columns || depth || stages || warpgroups
                ? emitError() << "cuda_schedule_c4: the algorithm '" << stringifyAlgorithm(algorithm) << "' has no tile"
                : success();
   if (std::string why = tile.whyNot(); !why.empty())
@@ -102,8 +102,7 @@ SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
   if (hasTile(getAlgorithm())) {
     auto add = [&](MatmulTile tile) {
       if (tile.whyNot().empty())
-        result.push_back(ScheduleAttr::get(getContext(), getAlgorithm(), tile.threads(), tile.rows, tile.columns,
-                                           tile.depth, tile.stages));
+        result.push_back(scheduleOf(getContext(), getAlgorithm(), tile));
     };
     MatmulTile tile = matmulTile(*this);
     for (int64_t MatmulTile::*size : {&MatmulTile::rows, &MatmulTile::columns, &MatmulTile::depth}) {
@@ -114,7 +113,7 @@ SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
       add(other);
     }
     for (int64_t stages : {tile.stages - 1, tile.stages + 1})
-      add({tile.rows, tile.columns, tile.depth, stages});
+      add({tile.rows, tile.columns, tile.depth, stages, tile.ofWarpgroups});
     return result;
   }
   for (int64_t threads : {getThreads() / 2, getThreads() * 2})
@@ -125,8 +124,8 @@ SmallVector<Attribute> ScheduleAttr::neighbours(Operation *) const {
 
 std::string ScheduleAttr::describe() const {
   if (hasTile(getAlgorithm()))
-    return llvm::formatv("{0}, tiles of {1}x{2}x{3} in {4} stages, {5} threads a block", algorithmName(), getRows(),
-                         getColumns(), getDepth(), getStages(), getThreads());
+    return llvm::formatv("{0}, tiles of {1}x{2}x{3} in {4} stages{5}, {6} threads a block", algorithmName(), getRows(),
+                         getColumns(), getDepth(), getStages(), getWarpgroups() ? " by wgmma" : "", getThreads());
   return llvm::formatv("{0}, {1} threads a block", algorithmName(), getThreads());
 }
 

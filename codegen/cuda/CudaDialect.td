@@ -21,7 +21,8 @@ def Cuda_ScheduleAttr : AttrDef<Cuda_Dialect, "Schedule", [DeclareAttrInterfaceM
     operations, four consecutive elements a thread, loaded and stored as one. `reduce`: the threads of a block share the
     terms of some results and join their sums in shared memory. `softmax`: a warp a row. `matmul`, `conv` and `weight_grad`: a
     product of matrices in tiles of `rows` by `columns` that go over k in steps of `depth`, `stages` of them in shared
-    memory; the other algorithms have no tile. `threads` is the size of a block.
+    memory; the other algorithms have no tile. With `warpgroups` the products are wgmma's, which sm_90a alone has, instead
+    of mma.sync's. `threads` is the size of a block.
 
     The algorithm is the same on every architecture, since packed weights and scratch depend on it.
 
@@ -30,9 +31,10 @@ def Cuda_ScheduleAttr : AttrDef<Cuda_Dialect, "Schedule", [DeclareAttrInterfaceM
   let parameters = (ins EnumParameter<Cuda_Algorithm>:$algorithm,
                         DefaultValuedParameter<"int64_t", "256">:$threads,
                         DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$columns,
-                        DefaultValuedParameter<"int64_t", "0">:$depth, DefaultValuedParameter<"int64_t", "0">:$stages);
+                        DefaultValuedParameter<"int64_t", "0">:$depth, DefaultValuedParameter<"int64_t", "0">:$stages,
+                        DefaultValuedParameter<"bool", "false">:$warpgroups);
   let builders = [
-    AttrBuilder<(ins "Algorithm":$algorithm, "int64_t":$threads), "return $_get($_ctxt, algorithm, threads, 0, 0, 0, 0);">
+    AttrBuilder<(ins "Algorithm":$algorithm, "int64_t":$threads), "return $_get($_ctxt, algorithm, threads, 0, 0, 0, 0, false);">
   ];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

@@ -14,6 +14,10 @@ FailureOr<GroupKernels> buildGroupKernels(DeviceBuilder &b, StringRef symbol, Gr
                                           ArrayRef<DeviceOperand> known) {
   if (std::string why = whyNot(group, schedule.getAlgorithm()); !why.empty())
     return group.emitError() << "no CUDA kernel computes this group by '" << schedule.algorithmName() << "': " << why;
+  if (hasTile(schedule.getAlgorithm()))
+    if (std::string why = whyNotTile(matmulTile(schedule), precisionOf(group.getAnchor()), b.architecture());
+        !why.empty())
+      return group.emitError() << why;
   int64_t threads = schedule.getThreads();
   switch (schedule.getAlgorithm()) {
   case Algorithm::Element:

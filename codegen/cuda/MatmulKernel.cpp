@@ -27,13 +27,19 @@ ScheduleAttr chooseSchedule(GroupOp group, Algorithm algorithm, const Architectu
   MatmulSizes sizes = algorithm == Algorithm::Conv     ? convSizes(group)
                       : algorithm == Algorithm::Matmul ? matmulSizes(group)
                                                        : weightGradSizes(group);
-  MatmulTile tile = chooseMatmulTile(sizes, architecture);
-  return ScheduleAttr::get(group.getContext(), algorithm, tile.threads(), tile.rows, tile.columns, tile.depth,
-                           tile.stages);
+  // Gradients by weights read both factors across k, which stages of warpgroups take 4 bytes at a time.
+  Precision precision = algorithm == Algorithm::WeightGrad ? Precision::F32 : precisionOf(group.getAnchor());
+  return scheduleOf(group.getContext(), algorithm, chooseMatmulTile(sizes, architecture, precision));
+}
+
+ScheduleAttr scheduleOf(MLIRContext *context, Algorithm algorithm, const MatmulTile &tile) {
+  return ScheduleAttr::get(context, algorithm, tile.threads(), tile.rows, tile.columns, tile.depth, tile.stages,
+                           tile.ofWarpgroups);
 }
 
 MatmulTile matmulTile(ScheduleAttr schedule) {
-  return {schedule.getRows(), schedule.getColumns(), schedule.getDepth(), schedule.getStages()};
+  return {schedule.getRows(), schedule.getColumns(), schedule.getDepth(), schedule.getStages(),
+          schedule.getWarpgroups()};
 }
 
 int64_t operandOf(Value value) {
@@ -46,12 +52,12 @@ Precision precisionOf(Operation *anchor) {
   return precision ? precision.getValue() : Precision::F32;
 }
 
-DeviceLaunch matmulLaunch(const MatmulTile &tile, int64_t columns) {
+DeviceLaunch matmulLaunch(const MatmulTile &tile, int64_t columns, Precision precision) {
   DeviceLaunch launch;
   launch.unitsPerBlock = tile.rows;
   launch.gridY = llvm::divideCeil(columns, tile.columns);
   launch.blockThreads = tile.threads();
-  launch.sharedBytes = tile.sharedBytes();
+  launch.sharedBytes = tile.sharedBytes(precision);
   return launch;
 }
 
@@ -112,7 +118,7 @@ public:
     bool ofImages = problem.batch == GemmBatch::Rows;
     kernel.unitsPerImage = ofImages;
     kernel.fixedUnits = ofImages ? 0 : problem.rows;
-    kernel.launch = matmulLaunch(tile, problem.columns);
+    kernel.launch = matmulLaunch(tile, problem.columns, precisionOf(anchor));
     b.deviceKernel(symbol, known, tile.threads(), [&] {
       bool sumsImages = problem.batch == GemmBatch::Depth;
       MatmulPart part;

@@ -2,7 +2,9 @@
 #include "codegen/cuda/MatmulTile.h"
 
 #include "codegen/cuda/SharedTile.h"
+#include "codegen/cuda/TileParts.h"
 #include "codegen/cuda/WarpProduct.h"
+#include "codegen/cuda/WarpgroupTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -19,6 +21,13 @@ std::string MatmulTile::whyNot() const {
   auto isTile = [](int64_t extent, int64_t warp) { return extent >= warp && llvm::isPowerOf2_64(extent); };
   if (!isTile(rows, kWarpRows) || !isTile(columns, kWarpColumns))
     return llvm::formatv("rows and columns of a tile must be powers of two from {0} on", kWarpRows);
+  // More sums than this do not fit into the registers of a multiprocessor beside all else.
+  constexpr int64_t kMostSums = 128 * 256;
+  if (ofWarpgroups && (rows < kWarpgroupRows || rows > 256 || columns > 256 || rows * columns > kMostSums ||
+                       depth != kWarpgroupDepth || stages < 3))
+    return llvm::formatv("a tile of warpgroups must have {0} to 256 rows, up to 256 columns, not more than {1} sums, a "
+                         "depth of {2} and 3 stages or more",
+                         kWarpgroupRows, kMostSums, kWarpgroupDepth);
   if (depth != 16 && depth != 32)
     return "the depth of a tile must be 16 or 32";
   if (stages < 2 || stages > 8)
@@ -31,13 +40,35 @@ std::string MatmulTile::whyNot() const {
 // Larger tiles read each element less often from global memory; smaller ones leave fewer threads idle at the edges and
 // more blocks to fill the multiprocessors. Tiles of 128 rows are for images that make several of them. Steps are long
 // where two blocks still fit into a multiprocessor's shared memory.
-MatmulTile chooseMatmulTile(const MatmulSizes &sizes, const Architecture &architecture) {
+//
+// Warpgroups pay where k is long enough for their stages, which hold more, and columns fill a product; rows are of one
+// image, of which there are many or one that is large. Of stages there are at least three, and as many as let two blocks
+// share a multiprocessor.
+MatmulTile chooseMatmulTile(const MatmulSizes &sizes, const Architecture &architecture, Precision precision) {
   MatmulTile tile;
+  constexpr int64_t kManyColumns = 64, kLongDepth = 256;
+  if (architecture.hasWarpgroupProducts() && precision != Precision::F32 && sizes.columns >= kManyColumns &&
+      sizes.depth >= kLongDepth) {
+    tile.ofWarpgroups = true;
+    tile.rows = sizes.rows >= 1024 ? 128 : 64;
+    tile.columns = sizes.columns % 128 == 0 && sizes.rows >= 1024 ? 128 : 64;
+    tile.depth = MatmulTile::kWarpgroupDepth;
+    tile.stages = precision == Precision::TF32 && tile.rows + tile.columns <= 192 ? 4 : 3;
+    return tile;
+  }
   tile.columns = sizes.columns <= 32 ? 32 : sizes.columns % 128 == 0 && sizes.rows >= 1024 ? 128 : 64;
   tile.rows = sizes.rows >= 1024 ? 128 : sizes.rows <= 32 && sizes.rows > 1 ? 32 : 64;
   tile.depth = sizes.depth >= 256 && tile.rows + tile.columns <= 128 ? 32 : 16;
   tile.stages = architecture.hasAsyncCopies() ? 3 : 2;
   return tile;
+}
+
+std::string whyNotTile(const MatmulTile &tile, Precision precision, const Architecture &architecture) {
+  if (!tile.ofWarpgroups)
+    return {};
+  if (!architecture.hasWarpgroupProducts())
+    return ("there is no wgmma on " + architecture.name).str();
+  return precision == Precision::F32 ? "wgmma multiplies in tf32, f16 or bf16, not in f32" : "";
 }
 
 Precision effectivePrecision(Precision precision, const Architecture &architecture) {
@@ -72,7 +103,7 @@ public:
     for (const Piece &piece : list) {
       auto one = [&] {
         MatmulFactor::Place place = factor.place(piece.known, b.add(k, piece.depth));
-        move(b.offset(target, piece.offset), place);
+        moveToShared(b, b.offset(target, piece.offset), place, factor.width * 4);
       };
       if (piece.exists)
         b.ifThen(piece.exists, one);
@@ -86,34 +117,6 @@ private:
     Value line, depth, offset, exists;
     SmallVector<Value> known;
   };
-
-  void move(Value target, const MatmulFactor::Place &place) {
-    int64_t bytes = factor.width * 4;
-    Type type = factor.width == 1 ? b.f32() : VectorType::get({factor.width}, b.f32());
-    if (!b.architecture().hasAsyncCopies()) {
-      Value value;
-      if (place.valid) {
-        auto read = [&](OpBuilder &, Location) { scf::YieldOp::create(b, b.load(type, place.address, 0, bytes)); };
-        auto zero = [&](OpBuilder &, Location) {
-          scf::YieldOp::create(b, arith::ConstantOp::create(b, b.getZeroAttr(type)).getResult());
-        };
-        value = scf::IfOp::create(b, place.valid, read, zero).getResult(0);
-      } else {
-        value = b.load(type, place.address, 0, bytes);
-      }
-      b.store(value, target, 0, bytes);
-      return;
-    }
-    // Of what is not read zeros are written.
-    Value size;
-    if (place.valid)
-      size = arith::SelectOp::create(b, place.valid, arith::ConstantOp::create(b, b.getI32IntegerAttr(bytes)),
-                                     arith::ConstantOp::create(b, b.getI32IntegerAttr(0)));
-    Value source =
-        LLVM::AddrSpaceCastOp::create(b, LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace), place.address);
-    NVVM::CpAsyncOp::create(b, target, source, bytes,
-                            bytes == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA, size);
-  }
 
   DeviceBuilder &b;
   const MatmulFactor &factor;
@@ -146,7 +149,10 @@ public:
       Value begin = stageAt(b.rem(step, tile.stages));
       return product.multiply(begin, b.offset(begin, tile.rows * tile.depth * 4), carried);
     });
-    storeSums(sums, store);
+    storeSums(b, sums,
+              {b.add(part.firstRow, product.firstRow()), b.add(part.firstColumn, product.firstColumn()),
+               MatmulTile::kWarpRows / 16, MatmulTile::kWarpColumns / 8},
+              store);
   }
 
 private:
@@ -168,30 +174,6 @@ private:
       NVVM::CpAsyncWaitGroupOp::create(b, static_cast<uint32_t>(tile.stages - 2));
   }
 
-  /// Neighbouring lanes have two columns each of the same two rows, and exchange them so that each has four of one.
-  void storeSums(ArrayRef<Value> sums, MatmulStore store) {
-    Value lane = b.rem(b.threadIndex(), kThreadsPerWarp), pair = b.rem(lane, 4);
-    Value isOdd = b.equal(b.rem(lane, 2), b.index(1));
-    Value row = b.add(b.add(product.firstRow(), b.div(lane, 4)), b.mul(b.rem(lane, 2), 8));
-    Value column = b.add(product.firstColumn(), b.mul(b.div(pair, 2), 4));
-    constexpr int64_t kDown = MatmulTile::kWarpRows / 16, kAcross = MatmulTile::kWarpColumns / 8;
-    for (int64_t i = 0; i < kDown; ++i) {
-      SmallVector<MatmulSums> rowSums;
-      for (int64_t j = 0; j < kAcross; ++j) {
-        ArrayRef<Value> four = sums.slice((i * kAcross + j) * 4, 4);
-        SmallVector<Value> values(4);
-        for (int64_t e = 0; e < 2; ++e) {
-          Value other = b.shuffleXor(b.select(isOdd, four[e], four[2 + e]), 1);
-          values[e] = b.select(isOdd, other, four[e]);
-          values[2 + e] = b.select(isOdd, four[2 + e], other);
-        }
-        Value vector = vector::FromElementsOp::create(b, VectorType::get({4}, b.f32()), values);
-        rowSums.push_back({b.add(b.add(part.firstColumn, column), j * 8), vector});
-      }
-      store(b.add(b.add(part.firstRow, row), i * 16), rowSums);
-    }
-  }
-
   DeviceBuilder &b;
   MatmulTile tile;
   SharedTile lhsTile, rhsTile;
@@ -205,6 +187,8 @@ private:
 
 void buildMatmulTile(DeviceBuilder &b, const MatmulTile &tile, Precision precision, const MatmulFactor &lhs,
                      const MatmulFactor &rhs, const MatmulPart &part, MatmulStore store) {
+  if (tile.ofWarpgroups)
+    return buildWarpgroupTile(b, tile, precision, lhs, rhs, part, store);
   MatmulBuilder(b, tile, precision, lhs, rhs, part).build(store);
 }
 

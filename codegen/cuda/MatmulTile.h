@@ -18,14 +18,24 @@ using mlir::Value;
 
 constexpr unsigned kGlobalSpace = 1;
 
-/// How a product is cut. Sizes are in elements; a warp computes kWarpRows by kWarpColumns.
+/// How a product is cut. Sizes are in elements; a warp computes kWarpRows by kWarpColumns, a warpgroup kWarpgroupRows
+/// by all columns.
 struct MatmulTile {
   int64_t rows = 64, columns = 64, depth = 16, stages = 3;
+  /// wgmma (WarpgroupTile.h) instead of mma.sync.
+  bool ofWarpgroups = false;
 
   static constexpr int64_t kWarpRows = 32, kWarpColumns = 32;
+  static constexpr int64_t kWarpgroupRows = 64, kWarpgroupDepth = 32, kThreadsPerWarpgroup = 128;
 
-  int64_t threads() const { return rows / kWarpRows * (columns / kWarpColumns) * kThreadsPerWarp; }
-  int64_t sharedBytes() const { return stages * (rows + columns) * depth * 4; }
+  int64_t threads() const {
+    return ofWarpgroups ? rows / kWarpgroupRows * kThreadsPerWarpgroup
+                        : rows / kWarpRows * (columns / kWarpColumns) * kThreadsPerWarp;
+  }
+  int64_t sharedBytes(Precision precision) const {
+    bool hasHalves = ofWarpgroups && precision != Precision::TF32;
+    return stages * (rows + columns) * depth * (hasHalves ? 6 : 4);
+  }
   /// Why kernels cannot have this tile; empty when they can.
   std::string whyNot() const;
 };
@@ -34,7 +44,9 @@ struct MatmulTile {
 struct MatmulSizes {
   int64_t rows, columns, depth;
 };
-MatmulTile chooseMatmulTile(const MatmulSizes &sizes, const Architecture &architecture);
+MatmulTile chooseMatmulTile(const MatmulSizes &sizes, const Architecture &architecture, Precision precision);
+/// Why a product in `precision` on an architecture cannot have this tile; empty when it can.
+std::string whyNotTile(const MatmulTile &tile, Precision precision, const Architecture &architecture);
 
 /// One of the factors, as lines (rows of a, columns of b) along k.
 struct MatmulFactor {
@@ -68,7 +80,7 @@ struct MatmulPart {
 /// What a product in `precision` is computed in on an architecture: f32 where it has no such tensor cores.
 Precision effectivePrecision(Precision precision, const Architecture &architecture);
 
-/// In a kernel with tile.threads() threads and tile.sharedBytes() of shared memory a block.
+/// In a kernel with tile.threads() threads and tile.sharedBytes(precision) of shared memory a block.
 void buildMatmulTile(DeviceBuilder &b, const MatmulTile &tile, Precision precision, const MatmulFactor &lhs,
                      const MatmulFactor &rhs, const MatmulPart &part, MatmulStore store);
 

@@ -11,6 +11,7 @@ namespace cnn::cuda {
 bool hasTile(Algorithm algorithm);
 /// The tile that a schedule says.
 MatmulTile matmulTile(ScheduleAttr schedule);
+ScheduleAttr scheduleOf(mlir::MLIRContext *context, Algorithm algorithm, const MatmulTile &tile);
 /// With the tile for a group that `algorithm` computes, or with blocks of `threads` where it has none.
 ScheduleAttr chooseSchedule(GroupOp group, Algorithm algorithm, const Architecture &architecture, int64_t threads);
 
@@ -25,7 +26,8 @@ GroupKernels buildMatmulKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp
 /// input are in blocks of channels.
 std::string whyNotConv(GroupOp group);
 MatmulSizes convSizes(GroupOp group);
-/// How the weights of a group for which whyNotConv is empty are best stored: in blocks of outputs whose rows follow k.
+/// How the weights of a group for which whyNotConv is empty are best stored: an output's weights in the order of k; of
+/// the few channels of a network's input, in blocks of outputs whose rows follow k.
 LayoutAttr convWeightLayout(GroupOp group);
 GroupKernels buildConvKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, const MatmulTile &tile,
                              llvm::ArrayRef<DeviceOperand> known);
@@ -48,7 +50,7 @@ int64_t operandOf(Value value);
 Precision precisionOf(mlir::Operation *anchor);
 
 /// A kernel of `tile` over `columns` columns.
-DeviceLaunch matmulLaunch(const MatmulTile &tile, int64_t columns);
+DeviceLaunch matmulLaunch(const MatmulTile &tile, int64_t columns, Precision precision);
 /// Builds `body` where `value` is below `limit`, which needs no check where `always`.
 void ifBelow(DeviceBuilder &b, Value value, Value limit, bool always, llvm::function_ref<void()> body);
 /// Both, where null is always true.

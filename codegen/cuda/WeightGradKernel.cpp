@@ -92,7 +92,7 @@ public:
     DeviceKernel kernel;
     kernel.symbol = symbol.str();
     kernel.fixedUnits = sizes.rows();
-    kernel.launch = matmulLaunch(tile, sizes.columns());
+    kernel.launch = matmulLaunch(tile, sizes.columns(), op.getPrecision());
     kernel.launch.gridZ = sizes.slices();
     b.deviceKernel(symbol, known, tile.threads(), [&] {
       Value pixels = b.mul(b.batch(), sizes.pixels());

@@ -24,9 +24,10 @@ ScheduleAttr scheduleOf(GroupOp group, Algorithm algorithm, const DeviceOptions 
   choose(tile.columns, options.columns);
   choose(tile.depth, options.depth);
   choose(tile.stages, options.stages);
-  return hasTile(algorithm) ? ScheduleAttr::get(group.getContext(), algorithm, tile.threads(), tile.rows, tile.columns,
-                                                tile.depth, tile.stages)
-                            : chosen;
+  tile.ofWarpgroups |= options.warpgroups;
+  if (tile.ofWarpgroups)
+    tile.depth = MatmulTile::kWarpgroupDepth;
+  return hasTile(algorithm) ? cuda::scheduleOf(group.getContext(), algorithm, tile) : chosen;
 }
 
 /// The kernels of a group on an emulated device.

@@ -11,6 +11,7 @@ struct DeviceOptions {
   std::string architecture = "sm_80";
   /// Instead of what the target chooses; 0 keeps that.
   int64_t rows = 0, columns = 0, depth = 0, stages = 0;
+  bool warpgroups = false;
 };
 
 /// Expects that `algorithm` computes the group: results within the reference's bounds, padded lanes zero, and the same

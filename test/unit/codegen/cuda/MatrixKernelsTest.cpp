@@ -1,5 +1,6 @@
 // Matrix kernels of random shapes on the emulated device: every way to read factors, every precision, tiles that fit
 // and that stand over.
+#include "codegen/cuda/MatrixKernels.h"
 #include "test/unit/codegen/cuda/DeviceGroup.h"
 
 #include <gtest/gtest.h>
@@ -11,9 +12,9 @@ using cnn::cuda::Algorithm;
 namespace {
 
 constexpr const char *kPrecisions[] = {"f32", "tf32", "f16", "bf16"};
-constexpr const char *kPackedConv = "#cnn.layout<outer = [0, 1, 2, 3], inner = [1 : 16, 0 : 16]>";
+constexpr const char *kPackedConv = "#cnn.layout<outer = [0, 1, 2, 3], inner = [1 : 16]>";
 constexpr const char *kPackedPlanar = "#cnn.layout<outer = [0, 1, 2, 3], inner = [0 : 16]>";
-constexpr const char *kPackedTransposed = "#cnn.layout<outer = [1, 0, 2, 3], inner = [0 : 16, 1 : 16]>";
+constexpr const char *kPackedTransposed = "#cnn.layout<outer = [1, 0, 2, 3], inner = [0 : 16]>";
 
 std::string precision(const std::string &name) { return "precision = #cnn.precision<" + name + ">"; }
 
@@ -151,6 +152,57 @@ TEST_P(MatrixKernels, GradientByWeights) {
   }
 }
 
+class WarpgroupKernels : public ::testing::TestWithParam<const char *> {};
+
+// Whole tiles and edges of every factor, both ways to lie, long and short k.
+TEST_P(WarpgroupKernels, Products) {
+  DeviceOptions options;
+  options.architecture = "sm_90a";
+  options.warpgroups = true;
+  for (unsigned seed = 0; seed < 4; ++seed) {
+    GroupCase test(seed);
+    bool left = seed & 1, right = seed & 2;
+    options.rows = seed == 0 ? 128 : 64;
+    options.columns = seed == 1 ? 128 : seed == 3 ? 32 : 64;
+    options.stages = test.pick(3, 5);
+    int64_t rows = test.pick(1, 150), columns = 4 * test.pick(1, 40), depth = 4 * test.pick(1, 40);
+    if (seed == 3) {
+      columns = test.pick(1, 90);
+      depth = test.pick(1, 99);
+    }
+    std::string a = test.input(left ? tensor({depth, rows}) : tensor({rows, depth}), exactNumber),
+                b = test.input(right ? tensor({columns, depth}) : tensor({depth, columns}), exactNumber);
+    std::string attributes = precision(GetParam()) + ", transpose_lhs = " + (left ? "true" : "false") +
+                             ", transpose_rhs = " + (right ? "true" : "false");
+    test.result(test.op("matmul", {a, b}, attributes, tensor({rows, columns})));
+    checkOnDevice(test, Algorithm::Matmul, options);
+  }
+}
+
+TEST_P(WarpgroupKernels, Convolution) {
+  DeviceOptions options;
+  options.architecture = "sm_90a";
+  options.warpgroups = true;
+  options.rows = options.columns = 64;
+  options.stages = 4;
+  for (unsigned seed = 0; seed < 4; ++seed) {
+    GroupCase test(seed);
+    test.batch = test.pick(1, 3);
+    const Window &window = kWindows[seed];
+    bool planar = seed == 1;
+    int64_t inputs = planar ? 3 : test.pick(1, 40), outputs = test.pick(1, 70);
+    auto result = tensor({-1, outputs, window.output(9), window.output(7)}, "#b");
+    test.poisonPadding = false;
+    std::string x = test.input(tensor({-1, inputs, 9, 7}, planar ? "" : "#b"), exactNumber),
+                w = test.input(
+                    tensor({outputs, inputs, window.taps, window.taps}, planar ? kPackedPlanar : kPackedConv),
+                    exactNumber);
+    std::string y = test.op("conv2d", {x, w}, precision(GetParam()) + ", " + window.attributes(), result);
+    test.result(test.op("relu", {y}, "", result));
+    checkOnDevice(test, Algorithm::Conv, options);
+  }
+}
+
 // Numbers that are rounded: within the bounds of the precision.
 TEST_P(MatrixKernels, RoundsFactorsToThePrecision) {
   GroupCase test(7);
@@ -158,8 +210,16 @@ TEST_P(MatrixKernels, RoundsFactorsToThePrecision) {
   std::string x = test.input(tensor({-1, 100})), w = test.input(tensor({40, 100}));
   test.result(test.op("dense", {x, w}, precision(GetParam()), tensor({-1, 40})));
   checkOnDevice(test, Algorithm::Matmul);
+  DeviceOptions options;
+  options.architecture = "sm_90a";
+  options.warpgroups = std::string(GetParam()) != "f32";
+  options.rows = options.columns = 64;
+  options.depth = 32;
+  checkOnDevice(test, Algorithm::Matmul, options);
 }
 
+INSTANTIATE_TEST_SUITE_P(Precisions, WarpgroupKernels, ::testing::Values("tf32", "f16", "bf16"),
+                         [](const auto &info) { return std::string(info.param); });
 INSTANTIATE_TEST_SUITE_P(Precisions, MatrixKernels, ::testing::ValuesIn(kPrecisions),
                          [](const auto &info) { return std::string(info.param); });
 
@@ -178,6 +238,31 @@ TEST(MatrixTiles, Chosen) {
       options.architecture = architecture;
       checkOnDevice(test, Algorithm::Conv, options);
     }
+}
+
+TEST(MatrixTiles, OfWarpgroupsOnOneArchitecture) {
+  using namespace cnn::cuda;
+  const MatmulSizes large = {3136, 256, 576};
+  const Architecture &hopper = *findArchitecture("sm_90a");
+  for (Precision precision : {Precision::TF32, Precision::F16, Precision::BF16}) {
+    MatmulTile tile = chooseMatmulTile(large, hopper, precision);
+    EXPECT_TRUE(tile.ofWarpgroups);
+    EXPECT_EQ("", tile.whyNot());
+    EXPECT_EQ("", whyNotTile(tile, precision, hopper));
+    EXPECT_LE(tile.sharedBytes(precision), hopper.sharedBytesPerBlock);
+    EXPECT_EQ("wgmma multiplies in tf32, f16 or bf16, not in f32", whyNotTile(tile, Precision::F32, hopper));
+    for (const char *name : {"sm_80", "sm_90", "sm_100", "sm_120"}) {
+      EXPECT_EQ(std::string("there is no wgmma on ") + name, whyNotTile(tile, precision, *findArchitecture(name)));
+      EXPECT_FALSE(chooseMatmulTile(large, *findArchitecture(name), precision).ofWarpgroups) << name;
+    }
+    EXPECT_FALSE(chooseMatmulTile({3136, 256, 64}, hopper, precision).ofWarpgroups) << "k is short";
+    EXPECT_FALSE(chooseMatmulTile({3136, 16, 576}, hopper, precision).ofWarpgroups) << "few columns";
+  }
+  EXPECT_FALSE(chooseMatmulTile(large, hopper, Precision::F32).ofWarpgroups);
+  EXPECT_NE("", (MatmulTile{64, 64, 16, 3, true}).whyNot());
+  EXPECT_NE("", (MatmulTile{32, 64, 32, 3, true}).whyNot());
+  EXPECT_NE("", (MatmulTile{256, 256, 32, 3, true}).whyNot());
+  EXPECT_NE("", (MatmulTile{64, 64, 32, 2, true}).whyNot());
 }
 
 } // namespace

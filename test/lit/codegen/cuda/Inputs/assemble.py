@@ -46,6 +46,9 @@ def main():
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         spills = [int(found) for found in re.findall(r"(\d+) bytes spill stores", done.stdout)]
         print(f"{architecture}: {len(entries)} kernels, {sum(map(bool, spills))} spill, ptxas says {done.returncode}")
+        # What ptxas says where products of warpgroups have to wait for each other.
+        if "serialized" in done.stdout:
+            print(next(line for line in done.stdout.splitlines() if "serialized" in line))
         if done.returncode:
             print("\n".join(line for line in done.stdout.splitlines() if "error" in line)[:4000])
             failed = True

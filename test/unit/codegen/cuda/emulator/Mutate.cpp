@@ -16,7 +16,8 @@ const char *nameOf(Mistake mistake) {
   static const char *const names[] = {"NoBarrier",        "DivergentBarrier", "WaitTooShort",     "NoCommit",
                                       "NoCopy",           "CopyPastTheEdge",  "SwappedFragment",  "WrongAccumulator",
                                       "TransposedMatrix", "MisalignedVector", "WrongSharedPlace", "BoundTooFar",
-                                      "WrongLane",        "NoStore",          "SameBlock",        "SwappedChoice"};
+                                      "WrongLane",        "NoStore",          "SameBlock",        "SwappedChoice",
+                                      "NoProxyFence",     "NoProductFence",   "ProductTooLate",   "WrongSwizzle"};
   return names[static_cast<int>(mistake)];
 }
 
@@ -109,6 +110,18 @@ bool isPlace(const Instruction &instruction, Mistake mistake) {
     return name == "read.ptx.sreg.ctaid.x";
   case Mistake::SwappedChoice:
     return isa<SelectInst>(instruction);
+  case Mistake::NoProxyFence:
+    return name.starts_with("fence.proxy.async");
+  case Mistake::NoProductFence:
+    return name == "wgmma.fence.sync.aligned";
+  case Mistake::ProductTooLate:
+    return name == "wgmma.wait_group.sync.aligned";
+  case Mistake::WrongSwizzle: {
+    // The pattern stands in the two highest bits.
+    const auto *bits =
+        instruction.getOpcode() == Instruction::Or ? dyn_cast<ConstantInt>(instruction.getOperand(1)) : nullptr;
+    return bits && bits->getBitWidth() == 64 && bits->getZExtValue() >> 62;
+  }
   }
   return false;
 }
@@ -121,6 +134,8 @@ void change(Instruction &instruction, Mistake mistake) {
   case Mistake::NoCommit:
   case Mistake::NoCopy:
   case Mistake::NoStore:
+  case Mistake::NoProxyFence:
+  case Mistake::NoProductFence:
     instruction.eraseFromParent();
     break;
   case Mistake::DivergentBarrier: {
@@ -129,6 +144,12 @@ void change(Instruction &instruction, Mistake mistake) {
     instruction.moveBefore(SplitBlockAndInsertIfThen(condition, instruction.getIterator(), false)->getIterator());
     break;
   }
+  case Mistake::WrongSwizzle: {
+    const auto *bits = cast<ConstantInt>(instruction.getOperand(1));
+    instruction.setOperand(1, ConstantInt::get(bits->getType(), bits->getZExtValue() ^ uint64_t(3) << 62));
+    break;
+  }
+  case Mistake::ProductTooLate:
   case Mistake::WaitTooShort: {
     const auto *pending = cast<ConstantInt>(call->getArgOperand(0));
     call->setArgOperand(0, ConstantInt::get(pending->getType(), pending->getZExtValue() + 1));

@@ -26,12 +26,17 @@ enum class Mistake {
   NoStore,          ///< A store to global memory is gone.
   SameBlock,        ///< A block takes itself for the first of its row.
   SwappedChoice,    ///< A select takes the other value.
+  NoProxyFence,     ///< What threads wrote is not published to the tensor cores.
+  NoProductFence,   ///< wgmma.fence is gone.
+  ProductTooLate,   ///< A group of products of warpgroups less is waited for.
+  WrongSwizzle,     ///< A descriptor of a factor says another pattern.
 };
 inline constexpr Mistake kMistakes[] = {
     Mistake::NoBarrier,        Mistake::DivergentBarrier, Mistake::WaitTooShort,     Mistake::NoCommit,
     Mistake::NoCopy,           Mistake::CopyPastTheEdge,  Mistake::SwappedFragment,  Mistake::WrongAccumulator,
     Mistake::TransposedMatrix, Mistake::MisalignedVector, Mistake::WrongSharedPlace, Mistake::BoundTooFar,
     Mistake::WrongLane,        Mistake::NoStore,          Mistake::SameBlock,        Mistake::SwappedChoice,
+    Mistake::NoProxyFence,     Mistake::NoProductFence,   Mistake::ProductTooLate,   Mistake::WrongSwizzle,
 };
 const char *nameOf(Mistake mistake);
 

@@ -138,4 +138,17 @@ TEST_F(Mutation, Dense) {
           {{Mistake::BoundTooFar, "icmp slt"}});
 }
 
+// k of several steps, so that stages are filled again.
+TEST_F(Mutation, ByWarpgroups) {
+  for (Precision precision : {Precision::TF32, Precision::F16}) {
+    SCOPED_TRACE(stringifyPrecision(precision).str());
+    examine(NetworkKernels("x: f32[N, 160]) -> f32[N, 64]", "  x -> d: dense(64) -> relu",
+                           {.batch = 70, .precision = precision, .warpgroups = true}),
+            {{Mistake::BoundTooFar, "icmp slt"}});
+  }
+  for (Mistake mistake :
+       {Mistake::NoProxyFence, Mistake::NoProductFence, Mistake::ProductTooLate, Mistake::WrongSwizzle})
+    EXPECT_TRUE(kinds.contains(mistake)) << nameOf(mistake);
+}
+
 } // namespace

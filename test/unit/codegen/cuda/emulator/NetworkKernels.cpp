@@ -3,6 +3,7 @@
 
 #include "codegen/cuda/CudaTargetModel.h"
 #include "codegen/cuda/Lower.h"
+#include "codegen/cuda/MatrixKernels.h"
 #include "frontend/Frontend.h"
 #include "passes/Pipeline.h"
 
@@ -39,8 +40,19 @@ NetworkKernels::NetworkKernels(const std::string &signature, const std::string &
   context_.loadAllAvailableDialects();
   PipelineOptions pipeline;
   pipeline.target = target;
-  pipeline.isas = {"sm_80"};
+  const llvm::StringRef architecture = options.warpgroups ? "sm_90a" : "sm_80";
+  pipeline.isas = {architecture.str()};
   EXPECT_TRUE(succeeded(runPipeline(*module_, pipeline)));
+  if (options.warpgroups)
+    module_->walk([&](GroupOp group) {
+      const auto schedule = llvm::cast<ScheduleAttr>(group.getSchedules()->get(architecture));
+      if (!hasTile(schedule.getAlgorithm()))
+        return;
+      const MatmulTile tile = {64, 64, MatmulTile::kWarpgroupDepth, 3, /*ofWarpgroups=*/true};
+      const auto other = scheduleOf(&context_, schedule.getAlgorithm(), tile);
+      group.setSchedulesAttr(
+          mlir::DictionaryAttr::get(&context_, {{mlir::StringAttr::get(&context_, architecture), other}}));
+    });
   LowerOptions lower;
   lower.name = "net";
   lower.state = [](llvm::StringRef name, mlir::RankedTensorType type) -> llvm::FailureOr<reference::Tensor> {

@@ -16,8 +16,10 @@ public:
     int64_t batch = 2;
     Precision precision = Precision::F32;
     double spread = 1; ///< The standard deviation of inputs.
+    /// Products of matrices by wgmma, for sm_90a, instead of by what the target chooses for sm_80.
+    bool warpgroups = false;
   };
-  /// For sm_80: `signature` and `body` are the network's in the language. Fails the test where they are wrong.
+  /// `signature` and `body` are the network's in the language. Fails the test where they are wrong.
   NetworkKernels(const std::string &signature, const std::string &body, const Options &options);
 
   /// Whether some launch of a kernel has more than one block in a row of its grid.
