@@ -42,8 +42,8 @@ std::string MatmulTile::whyNot() const {
 // where two blocks still fit into a multiprocessor's shared memory.
 //
 // Warpgroups pay where k is long enough for their stages, which hold more, and columns fill a product; rows are of one
-// image, of which there are many or one that is large. Of stages there are at least three, and as many as let two blocks
-// share a multiprocessor.
+// image, of which there are many or one that is large. Of stages there are at least three, and as many as let two
+// blocks share a multiprocessor.
 MatmulTile chooseMatmulTile(const MatmulSizes &sizes, const Architecture &architecture, Precision precision) {
   MatmulTile tile;
   constexpr int64_t kManyColumns = 64, kLongDepth = 256;

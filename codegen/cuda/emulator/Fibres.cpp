@@ -17,8 +17,8 @@
 #endif
 
 #ifdef CNN_FIBRES_ASAN
-// A stack of its own for frames that have returned is megabytes a fibre, mapped and freed anew for each emulated thread: tests
-// take many times as long. What ASAN_OPTIONS says goes before this.
+// A stack of its own for frames that have returned is megabytes a fibre, mapped and freed anew for each emulated
+// thread: tests take many times as long. What ASAN_OPTIONS says goes before this.
 extern "C" const char *__asan_default_options();
 const char *__asan_default_options() { return "detect_stack_use_after_return=0"; }
 #endif
