@@ -150,6 +150,109 @@ TEST(TensorCopies, ABlockThatEndsTooEarly) {
               HasSubstr("the block ends while the copy is under way"));
 }
 
+/// Four rows of 32 numbers go through two stages: thread 0 copies a row when the 32 threads of the other warp have read
+/// what was in its stage, and these add up what comes. Barriers of phases: of full stages at 0 and 8, of empty ones at
+/// 16 and 24.
+const std::string kPipeline = kDeclarations + R"(
+define ptx_kernel void @k(ptr %map, ptr addrspace(1) %out) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %lane = and i32 %t, 31
+  %n = zext i32 %lane to i64
+  %first = icmp eq i32 %t, 0
+  br i1 %first, label %init, label %together
+init:
+  %f1 = getelementptr i8, ptr addrspace(3) @cnn_shared, i64 8
+  %e0 = getelementptr i8, ptr addrspace(3) @cnn_shared, i64 16
+  %e1 = getelementptr i8, ptr addrspace(3) @cnn_shared, i64 24
+  call void @llvm.nvvm.mbarrier.init.shared(ptr addrspace(3) @cnn_shared, i32 1)
+  call void @llvm.nvvm.mbarrier.init.shared(ptr addrspace(3) %f1, i32 1)
+  call void @llvm.nvvm.mbarrier.init.shared(ptr addrspace(3) %e0, i32 32)
+  call void @llvm.nvvm.mbarrier.init.shared(ptr addrspace(3) %e1, i32 32)
+  call void @llvm.nvvm.fence.proxy.async.shared_cta()
+  br label %together
+together:
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %isWarp0 = icmp ult i32 %t, 32
+  br i1 %isWarp0, label %warp0, label %loop
+warp0:
+  br i1 %first, label %loop, label %end
+loop:
+  %i = phi i32 [0, %together], [0, %warp0], [%next, %step]
+  %sum = phi float [0.0, %together], [0.0, %warp0], [%sumNext, %step]
+  %stage = and i32 %i, 1
+  %round = lshr i32 %i, 1
+  %parity = and i32 %round, 1
+  %stage64 = zext i32 %stage to i64
+  %full = getelementptr i64, ptr addrspace(3) @cnn_shared, i64 %stage64
+  %empty = getelementptr i64, ptr addrspace(3) %full, i64 2
+  %row = getelementptr [32 x float], ptr addrspace(3) @cnn_shared, i64 %stage64
+  %box = getelementptr i8, ptr addrspace(3) %row, i64 1024
+  br i1 %first, label %produce, label %consume
+produce:
+  %before = xor i32 %parity, 1
+  %p = call i1 @llvm.nvvm.mbarrier.try.wait.parity.scope.cta.space.cta(ptr addrspace(3) %empty, i32 %before)
+  %a = call i64 @llvm.nvvm.mbarrier.arrive.expect.tx.scope.cta.space.cta(ptr addrspace(3) %full, i32 128)
+  %to = addrspacecast ptr addrspace(3) %box to ptr addrspace(7)
+  call void @llvm.nvvm.cp.async.bulk.tensor.g2s.tile.2d(ptr addrspace(7) %to, ptr addrspace(3) %full, ptr %map, i32 0, i32 %i, i16 0, i64 0, i1 0, i1 0, i32 0)
+  br label %step
+consume:
+  %c = call i1 @llvm.nvvm.mbarrier.try.wait.parity.scope.cta.space.cta(ptr addrspace(3) %full, i32 %parity)
+  %from = getelementptr float, ptr addrspace(3) %box, i64 %n
+  %v = load float, ptr addrspace(3) %from, align 4
+  %more = fadd float %sum, %v
+  %r = call i64 @llvm.nvvm.mbarrier.arrive.shared(ptr addrspace(3) %empty)
+  br label %step
+step:
+  %sumNext = phi float [%sum, %produce], [%more, %consume]
+  %next = add i32 %i, 1
+  %again = icmp ult i32 %next, 4
+  br i1 %again, label %loop, label %done
+done:
+  br i1 %first, label %end, label %store
+store:
+  %o = getelementptr float, ptr addrspace(1) %out, i64 %n
+  store float %sumNext, ptr addrspace(1) %o, align 4
+  br label %end
+end:
+  ret void
+}
+)";
+
+Outcome runPipeline(const std::string &text, const EmulatorOptions &options, std::vector<float> &output) {
+  EmulatedDevice device(options);
+  EXPECT_EQ(device.load(text), "");
+  std::vector<float> values(4 * 32);
+  std::iota(values.begin(), values.end(), 1.0f);
+  const CUdeviceptr map = upload(device, {4, 32, 1, 32, CU_TENSOR_MAP_SWIZZLE_NONE}, device.upload(values)),
+                    out = device.allocate(128);
+  const Outcome outcome = device.run("k", {{1, 1, 1}, 64, 2048}, {map, out});
+  output = device.download<float>(out, 32);
+  return outcome;
+}
+
+TEST(TensorCopies, GoThroughStagesThatAreFilledAgain) {
+  for (const EmulatorOptions &options : kOptions) {
+    std::vector<float> output;
+    const Outcome outcome = runPipeline(kPipeline, options, output);
+    ASSERT_EQ(outcome.code, CUDA_SUCCESS) << outcome.fault;
+    for (int i = 0; i < 32; ++i)
+      EXPECT_EQ(output[i], float(4 * (i + 1) + 32 * (1 + 2 + 3)));
+    auto faultOf = [&](const std::string &from, const std::string &to) {
+      return runPipeline(changed(kPipeline, from, to), options, output).fault;
+    };
+    const std::string waitEmpty = "  %p = call i1 "
+                                  "@llvm.nvvm.mbarrier.try.wait.parity.scope.cta.space.cta(ptr addrspace(3) %empty, "
+                                  "i32 %before)\n";
+    EXPECT_NE(faultOf(waitEmpty, ""), "") << "stages are filled too early";
+    EXPECT_THAT(faultOf("%before = xor i32 %parity, 1", "%before = xor i32 %parity, 0"),
+                HasSubstr("waits for a phase of the mbarrier at"));
+    EXPECT_NE(faultOf("%parity = and i32 %round, 1", "%parity = and i32 %round, 0"), "") << "the first phase's parity";
+    EXPECT_THAT(faultOf("  %r = call i64 @llvm.nvvm.mbarrier.arrive.shared(ptr addrspace(3) %empty)\n", ""),
+                HasSubstr("which lacks 32 arrivals and 0 bytes"));
+    EXPECT_NE(faultOf("ptr addrspace(3) %e0, i32 32)", "ptr addrspace(3) %e0, i32 31)"), "") << "a reader too few";
+  }
+}
+
 TEST(TensorMaps, RefuseWhatTheDriverRefuses) {
   auto *encode = reinterpret_cast<cnn_cuda_encode_tiled>(emulatedDriverEntry("cuTensorMapEncodeTiled"));
   struct Case {
