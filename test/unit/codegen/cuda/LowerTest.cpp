@@ -144,6 +144,37 @@ TEST_F(CudaLower, MoreSharedMemoryThanThereIs) {
   EXPECT_THAT(diagnostics, HasSubstr("a block needs 81920 bytes of shared memory, sm_75 has 65536"));
 }
 
+/// A planned module whose only group is a product over the batch in `precision`, scheduled by hand for one
+/// architecture.
+std::string product(const std::string &architecture, const std::string &precision) {
+  return "func.func @run(%x: tensor<?x64xf32> {cnn.input = \"x\"}) -> (tensor<64x64xf32> {cnn.output = \"y\"}) "
+         "attributes {cnn.fixed_bytes = 0 : i64, cnn.workspace_bytes = 0 : i64} {\n"
+         "%g = cnn.group \"g\" kind \"matmul\" (%a = %x : tensor<?x64xf32>) -> tensor<64x64xf32> attributes {"
+         "placements = [#cnn.placement<segment = output, offset = 0, imageStride = 0>], schedules = {" +
+         architecture +
+         " = #cuda.schedule<algorithm = matmul, threads = 128, rows = 64, columns = 64, depth = 32, stages = 3, "
+         "warpgroups = true>}} {\n"
+         "%r = cnn.matmul %a, %a {transpose_lhs = true, transpose_rhs = false, precision = #cnn.precision<" +
+         precision +
+         ">, path = \"r\"} : tensor<?x64xf32>, tensor<?x64xf32> -> tensor<64x64xf32>\n"
+         "cnn.yield %r : tensor<64x64xf32>\n}\nreturn %g : tensor<64x64xf32>\n}\n";
+}
+
+TEST_F(CudaLower, ProductsOfWarpgroupsByTheAttribute) {
+  ASSERT_TRUE(parse(product("sm_90a", "tf32"))) << diagnostics;
+  FailureOr<Program> program = lower();
+  ASSERT_TRUE(succeeded(program)) << diagnostics;
+  auto ptx = cuda::toPtx(*program->variants[0].module, *cuda::findArchitecture("sm_90a"));
+  ASSERT_TRUE(bool(ptx)) << llvm::toString(ptx.takeError());
+  EXPECT_THAT(*ptx, HasSubstr("wgmma.mma_async.sync.aligned.m64n64k8.f32.tf32.tf32"));
+  ASSERT_TRUE(parse(product("sm_90a", "f32"))) << diagnostics;
+  EXPECT_TRUE(failed(lower()));
+  EXPECT_THAT(diagnostics, HasSubstr("wgmma multiplies in tf32, f16 or bf16, not in f32"));
+  ASSERT_TRUE(parse(product("sm_100", "tf32"))) << diagnostics;
+  EXPECT_TRUE(failed(lower()));
+  EXPECT_THAT(diagnostics, HasSubstr("there is no wgmma on sm_100"));
+}
+
 TEST_F(CudaLower, ArchitecturesWithoutSchedules) {
   ASSERT_TRUE(plan(kImages, kTanh)) << diagnostics;
   EXPECT_TRUE(failed(lower({"sm_90a"})));
