@@ -2,6 +2,8 @@
 // told what it decides by.
 #include "frontend/TrainElaborator.h"
 
+#include "ir/StepBatch.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 
@@ -311,6 +313,10 @@ bool TrainElaborator::finish() {
   if (e.diagnostics.hasErrors())
     return false;
   close(main, results);
+  if (mode == Mode::Training)
+    for (const auto &[name, value] : program.settings)
+      if (name == "batch")
+        main.function->setAttr(kStepBatchAttr, e.builder.getI64IntegerAttr(static_cast<int64_t>(value)));
   if (!verify(main))
     return false;
   (mode == Mode::Training ? program.step : program.evaluate) = std::move(main.module);

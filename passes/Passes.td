@@ -145,8 +145,8 @@ def PlanMemory : Cnn_Pass<"cnn-plan-memory"> {
   let summary = "Places the results of groups in memory";
   let description = [{
     By image, with sizes rounded to 64 bytes: buffers whose lives don't overlap share places (the largest first, each into the
-    smallest gap that holds it). Element-wise groups write over an operand that dies; the operands of a concatenation along
-    channels are written into it where they are whole blocks; reshapes, and relayouts that move no byte, are views; what @run
+    smallest gap that holds it). Element-wise groups, and others where the target allows it, write over an operand that dies; the
+    operands of a concatenation along channels are written into it where they are whole blocks; reshapes, and relayouts that move no byte, are views; what @run
     returns is written to the output directly, and new values of state variables over the old ones. A note says why a concatenation is not in place. The sums are attributes of
     @run: `cnn.workspace_bytes` (for one image) and `cnn.fixed_bytes`.
   }];

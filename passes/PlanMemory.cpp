@@ -1,8 +1,8 @@
 // Gives the results of groups their places (Passes.td). Runs last, as schedules say how much scratch a group needs.
 //
-// Values that share memory on purpose (views, operands of a concatenation in place, an element-wise result over its
-// operand) are first joined into buffers; then buffers whose lives don't overlap are packed into the workspace. A
-// buffer is described for one image; it begins at offset * batch and its images are a multiple of 64 bytes apart.
+// Values that share memory on purpose (views, operands of a concatenation in place, a result over an operand) are first
+// joined into buffers; then buffers whose lives don't overlap are packed into the workspace. A buffer is described for
+// one image; it begins at offset * batch and its images are a multiple of 64 bytes apart.
 #include "passes/Passes.h"
 #include "passes/StatePlan.h"
 #include "passes/TargetModel.h"
@@ -254,9 +254,9 @@ bool Planner::overlapsLater(const Part &part, int index) const {
   });
 }
 
-/// An element-wise result over an operand that is not read again.
+/// A result over an operand that is not read again.
 void Planner::placeInPlace(GroupOp group, int index) {
-  if (group.getElided() || group.getAnchor())
+  if (group.getElided() || !mayOverwrite(group))
     return;
   llvm::SmallDenseSet<Value> taken;
   for (Value result : group.getResults()) {

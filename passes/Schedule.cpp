@@ -274,6 +274,8 @@ private:
       schedules.emplace_back(StringAttr::get(&getContext(), name), schedule);
     }
     group.setSchedulesAttr(DictionaryAttr::get(&getContext(), schedules));
+    if (group.getAnchor() && model.mayOverwrite(group))
+      group->setAttr(kMayOverwriteAttr, UnitAttr::get(&getContext()));
     return success();
   }
 };

@@ -13,6 +13,8 @@ bool isPacked(Value value) {
   return function && function.getArgAttr(argument.getArgNumber(), kPackedAttr);
 }
 
+bool mayOverwrite(GroupOp group) { return !group.getAnchor() || group->hasAttr(kMayOverwriteAttr); }
+
 bool isPerImage(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getRank() == 0)

@@ -62,6 +62,11 @@ public:
   /// their final types. The algorithm must not depend on `isa`. Null: the target cannot compute this group, which is an
   /// error that names it.
   virtual mlir::Attribute schedule(GroupOp group, llvm::StringRef isa, bool exact) const = 0;
+
+  /// Schedule: whether a result of a group with an anchor may lie over an operand of its type, as that of an
+  /// element-wise group: on every instruction set nothing is read of an element of the operand after the result's
+  /// element is written.
+  virtual bool mayOverwrite(GroupOp group) const { return false; }
 };
 
 /// True for an argument that `@prepare` computes (`cnn.packed`): a weight.
@@ -71,6 +76,11 @@ bool isPacked(mlir::Value value);
 /// images: weights, state, gradients of parameters, scalars. In a step the batch is dynamic; a network may have a
 /// static one.
 bool isPerImage(mlir::Value value);
+
+/// Of a scheduled group: what TargetModel::mayOverwrite said.
+inline constexpr llvm::StringLiteral kMayOverwriteAttr = "cnn.may_overwrite";
+/// Whether a result of a group may lie over an operand of its type that is read here for the last time.
+bool mayOverwrite(GroupOp group);
 
 /// Makes a model known under its name; the first registration of a name counts.
 void registerTargetModel(std::unique_ptr<TargetModel> model);

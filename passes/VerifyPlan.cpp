@@ -235,7 +235,7 @@ private:
     });
   }
 
-  /// Only an element-wise group may write what it reads, each element over itself.
+  /// A group may write what it reads only where each element goes over itself.
   LogicalResult verifyInPlace(GroupOp group, unsigned result, ArrayRef<Interval> images) {
     for (auto [index, operand] : llvm::enumerate(group.getInputs())) {
       auto contents = values.find(operand);
@@ -244,7 +244,7 @@ private:
       bool overlaps = llvm::any_of(contents->second.images, [&](const Interval &read) {
         return llvm::any_of(images, [&](const Interval &image) { return image.overlaps(read); });
       });
-      if (overlaps && (group.getAnchor() || ArrayRef<Interval>(contents->second.images) != images ||
+      if (overlaps && (!mayOverwrite(group) || ArrayRef<Interval>(contents->second.images) != images ||
                        operand.getType() != group.getResult(result).getType()))
         return group.emitError() << "result " << result << " overwrites operand " << index << " while it is read";
     }

@@ -3,10 +3,12 @@
 #include "codegen/cpu/CpuTargetModel.h"
 
 #include "codegen/cpu/CpuDialect.h"
+#include "codegen/cpu/PoolGradKernel.h"
 #include "codegen/cpu/RowConvKernel.h"
 #include "codegen/cpu/WeightGradKernel.h"
 #include "codegen/cpu/WinogradKernels.h"
 #include "codegen/cpu/WinogradWeightGrad.h"
+#include "ir/StepBatch.h"
 #include "passes/TargetModel.h"
 
 #include "llvm/ADT/StringSwitch.h"
@@ -59,8 +61,9 @@ int64_t tapsInside(int64_t extent, int64_t outputs, int64_t pad) {
 /// 512-bit FMAs a cycle and 36 GB/s; measured from 16 channels at 32x32 to 512 at 14x14, where it takes 0.3 to 0.8 of
 /// the direct time. It does not pay where few tiles share transformed weights of four times the size (512 channels at
 /// 7x7: 1.6). With fewer FMAs a cycle it pays the more. One answer for all instruction sets, as they share the weights.
-/// In a step, `readsWeights` is false: a batch shares the weights.
-bool winogradPays(const ConvProblem &problem, bool readsWeights) {
+/// In a step a batch shares the weights, but they are packed each time, written and read again: `stepBatch` images, or
+/// 0 where there is no step.
+bool winogradPays(const ConvProblem &problem, int64_t stepBatch) {
   constexpr double kProductsPerCycle = 32, kProductEfficiency = 0.9, kBlockTransform = 200, kBytesPerCycle = 9.5,
                    kMargin = 0.9;
   double contraction = static_cast<double>(problem.channels) * problem.outputs;
@@ -68,9 +71,19 @@ bool winogradPays(const ConvProblem &problem, bool readsWeights) {
                   tapsInside(problem.width, problem.outWidth, problem.padLeft) / kProductsPerCycle;
   double tiles = llvm::divideCeil(problem.outHeight, 4) * llvm::divideCeil(problem.outWidth, 4);
   double blocks = llvm::divideCeil(problem.channels, kBlock) + llvm::divideCeil(problem.outputs, kBlock);
-  double winograd = 36 * contraction * tiles / (kProductsPerCycle * kProductEfficiency) +
-                    tiles * blocks * kBlockTransform + (readsWeights ? 36 * contraction * 4 / kBytesPerCycle : 0);
-  return winograd < kMargin * direct;
+  double winograd =
+      36 * contraction * tiles / (kProductsPerCycle * kProductEfficiency) + tiles * blocks * kBlockTransform;
+  // Stored memory is read before it is written.
+  double weights = stepBatch ? (36 - 9) * contraction * 4 * 3 / kBytesPerCycle / static_cast<double>(stepBatch)
+                             : 36 * contraction * 4 / kBytesPerCycle;
+  return winograd + weights < kMargin * direct;
+}
+
+/// The batch of the step that a group belongs to.
+int64_t stepBatch(GroupOp group) {
+  constexpr int64_t kLarge = 1 << 20;
+  auto batch = group->getParentOfType<func::FuncOp>()->getAttrOfType<IntegerAttr>(kStepBatchAttr);
+  return batch ? batch.getInt() : kLarge;
 }
 
 Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
@@ -99,7 +112,7 @@ Plan planConv(GroupOp group, Conv2dOp conv, bool exact) {
     return Plan::Conv;
   if (asked)
     return asked.getValue() == "winograd" ? Plan::Winograd : Plan::Conv;
-  return winogradPays(problemOf(group), isPacked(weight)) ? Plan::Winograd : Plan::Conv;
+  return winogradPays(problemOf(group), isPacked(weight) ? 0 : stepBatch(group)) ? Plan::Winograd : Plan::Conv;
 }
 
 /// Whether the parts of a concatenation of images are whole blocks of channels.
@@ -318,6 +331,11 @@ public:
     return steered ? steer(group, schedule, steered) : schedule;
   }
 
+  bool mayOverwrite(GroupOp group) const override {
+    std::string whyNot;
+    return kernelKindOf(group, whyNot) == KernelKind::PoolGrad && poolGradMayOverwrite(group);
+  }
+
 private:
   /// What the cost models say.
   static ScheduleAttr chosen(GroupOp group, KernelKind kind, Isa isa, bool exact) {
@@ -345,8 +363,9 @@ private:
     }
     case KernelKind::Winograd: {
       ConvProblem problem = problemOf(group);
-      int64_t images = readsPackedWeights(group) ? 0 : winogradBatchImages(problem);
-      return convSchedule(context, Algorithm::Winograd, chooseTile(winogradSizes(problem, images).product, isa));
+      WinogradSizes sizes = readsPackedWeights(group) ? winogradSizes(problem)
+                                                      : winogradBatchSizes(problem, winogradBatchImages(problem));
+      return convSchedule(context, Algorithm::Winograd, chooseTile(sizes.product, isa));
     }
     case KernelKind::Gemm: {
       GemmTile gemm = chooseGemmTile(gemmProblemOf(group), isa);

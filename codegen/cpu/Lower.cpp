@@ -42,13 +42,17 @@ private:
            });
   }
 
-  static ChainLink linkOf(PlannedGroup &planned) {
+  static bool isWinogradBatch(GroupOp group) {
+    return isa_and_nonnull<WinogradConv2dOp>(group.getAnchor()) && !readsPackedWeights(group);
+  }
+
+  static ChainLink linkOf(const PlannedGroup &planned) {
     ChainLink link;
     GroupOp group = planned.group;
     for (Value input : group.getInputs())
       if (!isPerImage(input))
         link.sharedBytes += storedBytes(cast<RankedTensorType>(input.getType()), /*whole=*/true);
-    if (isa_and_nonnull<WinogradConv2dOp>(group.getAnchor()) && !readsPackedWeights(group))
+    if (isWinogradBatch(group))
       link.grain = winogradBatchImages(problemOf(group));
     return link;
   }
@@ -118,6 +122,8 @@ private:
         use.symbol = kernel.info.symbol;
         use.unitsPerImage = kernel.info.unitsPerImage;
         use.fixedUnits = kernel.info.fixedUnits;
+        if (isWinogradBatch(planned.group))
+          use.grain = linkOf(planned).grain * kernel.info.unitsPerImage;
         program.steps[step++].kernels.push_back(std::move(use));
         program.scratchBytes =
             std::max<int64_t>(program.scratchBytes, llvm::alignTo(kernel.info.scratchBytes, kAlignment));

@@ -3,6 +3,8 @@
 // Where windows do not overlap, a unit is one row of windows of one block of channels: each window owns the positions
 // up to the next one and writes them all once. Elsewhere a unit is the plane of one block of channels: it is cleared,
 // and each window adds to its positions, windows in row-major order; the epilogue then goes over the plane.
+#include "codegen/cpu/PoolGradKernel.h"
+
 #include "codegen/cpu/Kernels.h"
 
 #include "codegen/cpu/CpuDialect.h"
@@ -39,6 +41,33 @@ std::string whyNotPoolGrad(GroupOp group) {
 
 namespace {
 
+struct Axis {
+  int64_t extent, outputs, kernel, stride, before, after;
+
+  /// Whether no position is in two windows and all windows lie in the image.
+  bool isApart() const {
+    return before == 0 && (outputs == 1 || stride >= kernel) && (outputs - 1) * stride + kernel <= extent;
+  }
+};
+
+Axis axisOf(Operation *anchor, int number) {
+  auto of = [&](auto op, Value pooled) {
+    auto whole = cast<RankedTensorType>(op.getResult().getType()), small = cast<RankedTensorType>(pooled.getType());
+    return Axis{whole.getDimSize(2 + number), small.getDimSize(2 + number), op.getKernel()[number],
+                op.getStrides()[number],      op.getPadding()[2 * number],  op.getPadding()[2 * number + 1]};
+  };
+  if (auto op = dyn_cast<MaxPoolGradOp>(anchor))
+    return of(op, op.getValues());
+  auto average = cast<AvgPoolGradOp>(anchor);
+  return of(average, average.getInput());
+}
+
+/// Whether each window is computed by itself.
+bool isByWindow(Operation *anchor) {
+  Axis y = axisOf(anchor, 0), x = axisOf(anchor, 1);
+  return y.isApart() && x.isApart() && (!isa<MaxPoolGradOp>(anchor) || y.kernel * x.kernel <= kMaskedTaps);
+}
+
 class PoolGradBuilder {
 public:
   PoolGradBuilder(KernelBuilder &b, GroupOp group) : b(b), group(group), emitter(group) {
@@ -47,17 +76,17 @@ public:
     auto number = [](Value value) { return cast<BlockArgument>(value).getArgNumber(); };
     if (auto op = dyn_cast<MaxPoolGradOp>(anchor)) {
       image = number(op.getInput()), values = number(op.getValues());
-      take(op, op.getValues());
     } else {
       auto average = cast<AvgPoolGradOp>(anchor);
       values = number(average.getInput());
       countPad = average.getCountPad();
-      take(average, average.getInput());
     }
+    blocks = llvm::divideCeil(cast<RankedTensorType>(anchor->getResult(0).getType()).getDimSize(1), kBlock);
+    y = axisOf(anchor, 0), x = axisOf(anchor, 1);
   }
 
   KernelInfo build(StringRef symbol) {
-    bool apart = y.isApart() && x.isApart() && (!isMax || y.kernel * x.kernel <= kMaskedTaps);
+    bool apart = isByWindow(group.getAnchor());
     b.kernel(symbol, emitter.operands(), [&] {
       b.forUnits([&](Value unit) {
         SmallVector<Value> at = b.delinearize(unit, {Value(), b.index(blocks), b.index(apart ? y.outputs : 1)});
@@ -73,27 +102,9 @@ public:
   }
 
 private:
-  struct Axis {
-    int64_t extent, outputs, kernel, stride, before, after;
-
-    /// Whether no position is in two windows and all windows lie in the image.
-    bool isApart() const {
-      return before == 0 && (outputs == 1 || stride >= kernel) && (outputs - 1) * stride + kernel <= extent;
-    }
-  };
   struct Span {
     Value from, to, counted;
   };
-
-  template <typename Op> void take(Op op, Value pooled) {
-    auto whole = cast<RankedTensorType>(op.getResult().getType()), small = cast<RankedTensorType>(pooled.getType());
-    blocks = llvm::divideCeil(whole.getDimSize(1), kBlock);
-    auto axis = [&](int number) {
-      return Axis{whole.getDimSize(2 + number), small.getDimSize(2 + number), op.getKernel()[number],
-                  op.getStrides()[number],      op.getPadding()[2 * number],  op.getPadding()[2 * number + 1]};
-    };
-    y = axis(0), x = axis(1);
-  }
 
   /// The value of a window; zero in padded lanes.
   Value pooledValue(Value row, Value column) {
@@ -266,6 +277,8 @@ private:
 };
 
 } // namespace
+
+bool poolGradMayOverwrite(GroupOp group) { return isByWindow(group.getAnchor()); }
 
 KernelInfo buildPoolGradKernel(KernelBuilder &b, StringRef symbol, GroupOp group) {
   return PoolGradBuilder(b, group).build(symbol);

@@ -82,6 +82,32 @@ llvm::SmallVector<Value> transformOutput(KernelBuilder &b, llvm::ArrayRef<Value>
   return results;
 }
 
+/// The number of the point 1/a of each point a, and by what G's row of that point is multiplied when the taps are
+/// reversed.
+constexpr int kReciprocal[w::kTile] = {5, 3, 4, 1, 2, 0};
+constexpr double kReversed[w::kTile] = {1, -2, -2, -0.5, -0.5, 1};
+
+/// What four inputs of a scattered convolution (WinogradKernels.h) become: A's rows, of the reciprocal points.
+llvm::SmallVector<Row> scatterMatrix() {
+  llvm::SmallVector<Row> matrix;
+  for (int point : kReciprocal)
+    matrix.emplace_back(std::begin(w::A[point]), std::end(w::A[point]));
+  return matrix;
+}
+
+/// What six products add to six outputs: B of the reciprocal points.
+llvm::SmallVector<Value> transformScattered(KernelBuilder &b, llvm::ArrayRef<Value> inputs) {
+  llvm::SmallVector<Value> results;
+  Value sum1 = b.addf(inputs[1], inputs[2]), difference1 = b.subf(inputs[1], inputs[2]);
+  Value sum2 = b.addf(inputs[3], inputs[4]), difference2 = b.subf(inputs[3], inputs[4]);
+  for (int k = 0; k < w::kTile; ++k) {
+    Value first = k % 2 ? difference1 : sum1, second = k % 2 ? difference2 : sum2;
+    auto at = [&](int point) { return w::Bt[kReciprocal[point]][k] * kReversed[kReciprocal[point]]; };
+    results.push_back(combine(b, {at(0), at(1), at(3), at(5)}, {inputs[0], first, second, inputs[5]}, 0, 1));
+  }
+  return results;
+}
+
 /// Applies `line` to the columns of a square of `size` x `size` values and then to the rows of what they became.
 /// Columns are loaded and rows are stored one by one, so that few values live at a time.
 template <typename Line>
@@ -119,10 +145,10 @@ llvm::SmallVector<Value> transformSquare(KernelBuilder &b, llvm::ArrayRef<Value>
 
 } // namespace
 
-WinogradSizes winogradSizes(const ConvProblem &p, int64_t images) {
+static WinogradSizes sizesOf(const ConvProblem &p, int64_t height, int64_t width, int64_t images) {
   WinogradSizes sizes;
-  sizes.rows = divideCeil(p.outHeight, w::kOutput);
-  sizes.columns = divideCeil(p.outWidth, w::kOutput);
+  sizes.rows = divideCeil(height, w::kOutput);
+  sizes.columns = divideCeil(width, w::kOutput);
   int64_t tiles = images ? images * sizes.rows * sizes.columns | 1 : sizes.rows * sizes.columns;
   sizes.tiles = tiles;
   sizes.inputBytes = kPoints * divideCeil(p.channels, kBlock) * tiles * kBlockBytes;
@@ -134,6 +160,27 @@ WinogradSizes winogradSizes(const ConvProblem &p, int64_t images) {
                    .groups = kPoints,
                    .paddedWeights = false};
   return sizes;
+}
+
+WinogradSizes winogradSizes(const ConvProblem &p, int64_t images) {
+  return sizesOf(p, p.outHeight, p.outWidth, images);
+}
+
+/// Of the plane that a scattered convolution is added up in.
+static int64_t scatterPitch(const WinogradSizes &sizes) { return (sizes.columns * w::kOutput + 2) * kBlockBytes; }
+static int64_t scatterBytes(const WinogradSizes &sizes) { return (sizes.rows * w::kOutput + 2) * scatterPitch(sizes); }
+
+/// Whether the batch kernel scatters: where that takes fewer tiles, in a plane for the first-level cache.
+static bool scatters(const ConvProblem &p) {
+  constexpr int64_t kPlaneBytes = 32 << 10;
+  WinogradSizes gathered = winogradSizes(p), scattered = sizesOf(p, p.height, p.width, 0);
+  return p.padTop == 2 && p.padLeft == 2 && p.outHeight == p.height + 2 && p.outWidth == p.width + 2 &&
+         scattered.rows * scattered.columns < gathered.rows * gathered.columns &&
+         scatterBytes(scattered) <= kPlaneBytes;
+}
+
+WinogradSizes winogradBatchSizes(const ConvProblem &p, int64_t images) {
+  return scatters(p) ? sizesOf(p, p.height, p.width, images) : winogradSizes(p, images);
 }
 
 llvm::SmallVector<Value> winogradTransformKernel(KernelBuilder &b, llvm::ArrayRef<Value> taps) {
@@ -249,8 +296,8 @@ llvm::SmallVector<Value> winogradTransformSums(KernelBuilder &b, llvm::ArrayRef<
 }
 
 KernelInfo buildWinogradProductKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &problem,
-                                      const ConvTile &tile, const ConvOperands &operands, int64_t images) {
-  return buildConvKernel(b, symbol, winogradSizes(problem, images).product, tile, operands);
+                                      const ConvTile &tile, const ConvOperands &operands) {
+  return buildConvKernel(b, symbol, winogradSizes(problem).product, tile, operands);
 }
 
 KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
@@ -313,10 +360,74 @@ KernelInfo buildWinogradOutputKernel(KernelBuilder &b, llvm::StringRef symbol, c
   return {symbol.str(), blocks * sizes.rows, 0};
 }
 
+/// From M, at the image's first tile, by way of a plane (the operand after all others) to the result. A unit is a block
+/// of channels.
+static KernelInfo buildScatterKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
+                                     const WinogradSizes &sizes, const ConvOperands &operands,
+                                     const Epilogue &epilogue) {
+  const int64_t blocks = divideCeil(p.outputs, kBlock), tiles = sizes.tiles, pitch = scatterPitch(sizes);
+  const int64_t height = sizes.rows * w::kOutput + 2, width = sizes.columns * w::kOutput + 2;
+  b.kernel(symbol, operands.count + 1, [&] {
+    Value plane = b.buffer(operands.count);
+    auto at = [&](Value y, Value x) { return b.offset(plane, b.add(b.mul(y, pitch), b.mul(x, kBlockBytes))); };
+    b.forUnits([&](Value unit) {
+      auto place = b.delinearize(unit, {Value(), b.index(blocks)});
+      Value image = place[0], block = place[1];
+      Value products = b.offset(b.imageOf(operands.input, image), b.mul(block, tiles * kBlockBytes));
+      // A tile adds to what the tiles above and to the left left in its first two rows and columns.
+      auto clear = [&](int64_t rows, int64_t columns) {
+        b.forLoop(0, rows, 1,
+                  [&](Value y) { b.forLoop(0, columns, 1, [&](Value x) { b.storeBlock(b.splat(0.0f), at(y, x)); }); });
+      };
+      clear(2, width);
+      clear(height, 2);
+      b.forLoop(0, sizes.rows, 1, [&](Value tileRow) {
+        b.forLoop(0, sizes.columns, 1, [&](Value tileColumn) {
+          Value from = b.offset(products, b.mul(b.add(b.mul(tileRow, sizes.columns), tileColumn), kBlockBytes));
+          Value to = at(b.mul(tileRow, w::kOutput), b.mul(tileColumn, w::kOutput));
+          transformSquare(
+              b, w::kTile,
+              [&](int64_t j) {
+                llvm::SmallVector<Value> column;
+                for (int64_t i = 0; i < w::kTile; ++i)
+                  column.push_back(b.loadBlock(from, (i * w::kTile + j) * blocks * tiles * kBlockBytes));
+                return column;
+              },
+              [&](llvm::ArrayRef<Value> line) { return transformScattered(b, line); },
+              [&](int64_t i, llvm::ArrayRef<Value> row) {
+                for (int64_t j = 0; j < w::kTile; ++j) {
+                  int64_t displacement = i * pitch + j * kBlockBytes;
+                  bool isFirst = i >= 2 && j >= 2;
+                  b.storeBlock(isFirst ? row[j] : b.addf(b.loadBlock(to, displacement), row[j]), to, displacement);
+                }
+              });
+        });
+      });
+      Value bias =
+          operands.bias < 0 ? Value() : b.loadBlock(b.offset(b.buffer(operands.bias), b.mul(block, kBlockBytes)));
+      b.forLoop(0, p.outHeight, 1, [&](Value y) {
+        b.forLoop(0, p.outWidth, 1, [&](Value x) {
+          Value bytes = b.mul(b.add(b.mul(b.add(b.mul(block, p.outHeight), y), p.outWidth), x), kBlockBytes);
+          for (int operand : operands.residuals)
+            b.prefetch(b.offset(b.offset(b.imageOf(operand, image), b.imageStride(operand)), bytes), 0,
+                       /*secondLevel=*/true);
+          Value value = b.loadBlock(at(y, x));
+          if (bias)
+            value = b.addf(value, bias);
+          if (epilogue)
+            value = epilogue(b, value, {image, block, bytes, 0});
+          b.storeBlock(value, b.offset(b.imageOf(operands.output, image), bytes));
+        });
+      });
+    });
+  });
+  return {symbol.str(), blocks, 0};
+}
+
 int64_t winogradBatchImages(const ConvProblem &p) {
   // Enough tiles for the registers' tiles, in half a second-level cache.
   constexpr int64_t kTiles = 16, kBytes = 512 << 10;
-  WinogradSizes sizes = winogradSizes(p);
+  WinogradSizes sizes = winogradBatchSizes(p);
   int64_t fill = divideCeil(kTiles, sizes.rows * sizes.columns),
           room = kBytes / (sizes.inputBytes + sizes.productBytes);
   return std::clamp<int64_t>(std::min(fill, room), 1, 16);
@@ -325,40 +436,87 @@ int64_t winogradBatchImages(const ConvProblem &p) {
 KernelInfo buildWinogradBatchKernel(KernelBuilder &b, llvm::StringRef symbol, const ConvProblem &p,
                                     const ConvTile &tile, const ConvOperands &operands, const Epilogue &epilogue) {
   const int64_t images = winogradBatchImages(p);
-  const WinogradSizes one = winogradSizes(p), sizes = winogradSizes(p, images);
-  const int64_t tileBytes = one.rows * one.columns * kBlockBytes;
-  KernelInfo input =
-      buildWinogradInputKernel(b, (symbol + ".input").str(), p, {.input = 0, .output = 1, .count = 2}, images);
-  KernelInfo product = buildWinogradProductKernel(b, (symbol + ".product").str(), p, tile,
-                                                  {.input = 0, .weights = 1, .output = 2, .count = 3}, images);
+  const bool isScattered = scatters(p);
+  const WinogradSizes sizes = winogradBatchSizes(p, images);
+  const int64_t tileBytes = sizes.rows * sizes.columns * kBlockBytes;
+  TileTransform transform =
+      isScattered ? TileTransform{p.channels, p.height, p.width, 0, 0, w::kOutput, scatterMatrix()}
+                  : TileTransform{p.channels, p.height, p.width, p.padTop, p.padLeft, w::kTile, inputMatrix()};
+  KernelInfo input = buildTileTransform(b, (symbol + ".input").str(), transform, sizes,
+                                        {.input = 0, .output = 1, .count = 2}, /*fetchNext=*/true);
+  ConvOperands productOperands{.input = 0, .weights = 1, .output = 2, .count = 3};
+  // Point by point, then by parts of the blocks of outputs, the longer ones first.
+  ConvTile productTile = tile;
+  productTile.weightsOuter = true;
+  KernelInfo product = buildConvKernel(b, (symbol + ".product").str(), sizes.product, productTile, productOperands);
   // The output kernel's operands are this one's and then M.
   ConvOperands outputOperands = operands;
   outputOperands.input = operands.count;
   outputOperands.count = operands.count + 1;
-  KernelInfo output = buildWinogradOutputKernel(b, (symbol + ".output").str(), p, outputOperands, epilogue, images);
+  KernelInfo output =
+      isScattered ? buildScatterKernel(b, (symbol + ".output").str(), p, sizes, outputOperands, epilogue)
+                  : buildWinogradOutputKernel(b, (symbol + ".output").str(), p, outputOperands, epilogue, images);
+  const int64_t outputUnits = output.unitsPerImage / divideCeil(p.outputs, kBlock);
+  const auto parts = cutEvenly(divideCeil(p.outputs, kBlock), tile.blocks);
+  int64_t partCount = 0;
+  for (auto [blocks, count] : parts)
+    partCount += count;
+  const int64_t unitsOfPart = product.unitsPerImage / kPoints / partCount;
   b.kernel(symbol, operands.count, [&] {
-    KernelCalls calls(b, outputOperands.count);
-    Value products = b.offset(b.scratch(), sizes.inputBytes);
-    b.forLoop(b.begin(), b.end(), images, [&](Value first) {
-      Value last = b.min(b.add(first, images), b.end());
-      auto atTiles = [&](Value base, Value image) { return b.offset(base, b.mul(b.sub(image, first), tileBytes)); };
-      b.forLoop(first, last, 1, [&](Value image) {
-        calls.call(input, {calls.image(operands.input, image), calls.shared(atTiles(b.scratch(), image))});
+    KernelCalls calls(b, outputOperands.count + 1);
+    Value products = b.offset(b.scratch(), sizes.inputBytes), plane = b.offset(products, sizes.productBytes);
+    auto blockOf = [&](Value part) {
+      Value ofLonger = b.mul(part, parts.front().first), ofShorter = b.mul(part, parts.back().first);
+      return b.min(ofLonger, b.add(ofShorter, parts.front().second * (parts.front().first - parts.back().first)));
+    };
+    auto multiply = [&](Value first, Value last) {
+      calls.call(product, {calls.shared(b.scratch()), calls.shared(b.buffer(operands.weights)), calls.shared(products)},
+                 first, last);
+    };
+    auto build = [&](Value firstImage, Value lastImage, Value firstPart, Value lastPart, bool allParts) {
+      b.forLoop(firstImage, lastImage, images, [&](Value first) {
+        Value last = b.min(b.add(first, images), lastImage);
+        auto atTiles = [&](Value base, Value image) { return b.offset(base, b.mul(b.sub(image, first), tileBytes)); };
+        b.forLoop(first, last, 1, [&](Value image) {
+          calls.call(input, {calls.image(operands.input, image), calls.shared(atTiles(b.scratch(), image))});
+        });
+        if (allParts)
+          multiply(b.index(0), b.index(product.unitsPerImage));
+        else
+          b.forLoop(0, kPoints, 1, [&](Value point) {
+            auto unitOf = [&](Value part) { return b.mul(b.add(b.mul(point, partCount), part), unitsOfPart); };
+            multiply(unitOf(firstPart), unitOf(lastPart));
+          });
+        b.forLoop(first, last, 1, [&](Value image) {
+          llvm::SmallVector<KernelCalls::Operand> all;
+          for (int operand = 0; operand < operands.count; ++operand)
+            all.push_back(calls.image(operand, image));
+          all.push_back(calls.shared(atTiles(products, image)));
+          if (isScattered)
+            all.push_back(calls.shared(plane));
+          calls.call(output, all, b.mul(blockOf(firstPart), outputUnits), b.mul(blockOf(lastPart), outputUnits));
+        });
       });
-      calls.call(product,
-                 {calls.shared(b.scratch()), calls.shared(b.buffer(operands.weights)), calls.shared(products)});
-      b.forLoop(first, last, 1, [&](Value image) {
-        llvm::SmallVector<KernelCalls::Operand> all;
-        for (int operand = 0; operand < operands.count; ++operand)
-          all.push_back(calls.image(operand, image));
-        all.push_back(calls.shared(atTiles(products, image)));
-        calls.call(output, all);
-      });
-    });
+    };
+    // Unit u of n a piece belongs to piece u / n; who has a piece's first unit computes all of it.
+    auto pieceOf = [&](Value unit, Value units) { return b.div(b.add(unit, b.sub(units, 1)), units); };
+    auto byImages = [&] {
+      Value units = b.index(partCount);
+      build(pieceOf(b.begin(), units), pieceOf(b.end(), units), b.index(0), units, /*allParts=*/true);
+    };
+    auto byParts = [&] {
+      build(b.index(0), b.batch(), pieceOf(b.begin(), b.batch()), pieceOf(b.end(), b.batch()), /*allParts=*/false);
+    };
+    if (partCount == 1 || images == 1)
+      return byImages();
+    Value isFew = b.lessThan(b.batch(), b.index(2 * images));
+    Value isShared = b.lessThan(b.sub(b.end(), b.begin()), b.mul(b.batch(), partCount));
+    b.ifThen(mlir::arith::AndIOp::create(b, isFew, isShared), byParts, byImages);
   });
   KernelInfo info;
   info.symbol = symbol.str();
-  info.scratchBytes = sizes.inputBytes + sizes.productBytes;
+  info.unitsPerImage = partCount;
+  info.scratchBytes = sizes.inputBytes + sizes.productBytes + (isScattered ? scatterBytes(sizes) : 0);
   return info;
 }
 

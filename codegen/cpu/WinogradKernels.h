@@ -4,6 +4,12 @@
 //   image; product  M[36][K/16][tiles][16] = U[36][K/16][C][16k] V, for each of the 36 points a product of matrices;
 //   output   the blocked result from M, with bias and epilogue.
 //
+// A batch may also be *scattered*: for padding of 2 on all sides, as the gradient of an unpadded convolution has it, a
+// tile is 4x4 pixels of the input, whose products add to 6x6 outputs. By reversing the taps the convolution is the
+// transpose of F(4x4, 3x3): with U' of the reversed taps, A x A', then U', then B. As points come with their
+// reciprocals, U' is U at the reciprocal points, times powers of two that are made a part of B. 11x11 to 13x13 pixels
+// take 9 tiles instead of 16.
+//
 // V and M belong to one image each (their image strides are the sizes below). Each sum is added in one order, whatever
 // the tile, the batch and the thread.
 #pragma once
@@ -40,17 +46,20 @@ KernelInfo buildWinogradGradientKernel(KernelBuilder &builder, llvm::StringRef s
 /// From operands `input` (V) and `weights` (U) to operand `output` (M). `tile` is one of
 /// winogradSizes(problem).product.
 KernelInfo buildWinogradProductKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
-                                      const ConvTile &tile, const ConvOperands &operands, int64_t images = 0);
+                                      const ConvTile &tile, const ConvOperands &operands);
 /// From operands `input` (M, at the image's first tile) and `bias` to operand `output`, the result.
 KernelInfo buildWinogradOutputKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
                                      const ConvOperands &operands, const Epilogue &epilogue = nullptr,
                                      int64_t images = 0);
 
-/// All of it for a batch, image by image in the scratch of a worker: nothing but the images themselves goes to memory.
-/// `input` is the image and `weights` U; a unit is an image. Calls kernels whose
-/// symbols begin with `symbol`.
+/// All of it for a batch, a few images at a time in the scratch of a worker: nothing but the images themselves goes to
+/// memory. `input` is the image and `weights` U. A unit is a part of the outputs of an image; where these are too few
+/// images for two workers to share each what is read of U, units that follow each other have the part in common, else
+/// the image. Calls kernels whose symbols begin with `symbol`.
 KernelInfo buildWinogradBatchKernel(KernelBuilder &builder, llvm::StringRef symbol, const ConvProblem &problem,
                                     const ConvTile &tile, const ConvOperands &operands, const Epilogue &epilogue);
+/// Like winogradSizes, of what it computes.
+WinogradSizes winogradBatchSizes(const ConvProblem &problem, int64_t images = 0);
 /// Images that it takes at a time.
 int64_t winogradBatchImages(const ConvProblem &problem);
 

@@ -6,6 +6,7 @@
 #include "codegen/cpu/WinogradKernels.h"
 #include "ir/Winograd.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -18,28 +19,47 @@ namespace {
 
 constexpr int64_t kBlockBytes = kBlock * 4, kSquareBytes = kBlock * kBlockBytes;
 constexpr int64_t kPoints = winograd::kTile * winograd::kTile;
-/// Blocks of outputs of a work unit: the input is transformed once for all of them.
+/// Blocks of inputs and of outputs of a work unit: each is transformed once for all of the others. Smaller regions
+/// would transform more often, larger ones take fewer images at a time.
 constexpr int64_t kRegion = 8;
 
 struct Shape {
-  int64_t inputBlocks, outputBlocks, regions, tiles; ///< Tiles of one image.
-  int64_t images;                                    ///< Transformed at a time.
+  int64_t inputBlocks, outputBlocks, inputRegions, outputRegions;
+  int64_t tiles;  ///< Of one image.
+  int64_t images; ///< Transformed at a time.
   int64_t slices;
 
   explicit Shape(const ConvProblem &p)
       : inputBlocks(divideCeil(p.channels, kBlock)), outputBlocks(divideCeil(p.outputs, kBlock)),
-        regions(divideCeil(outputBlocks, kRegion)) {
+        inputRegions(divideCeil(inputBlocks, kRegion)), outputRegions(divideCeil(outputBlocks, kRegion)) {
     // Enough tiles for the sums to stay in registers for a while, in a part of the second-level cache.
     constexpr int64_t kTiles = 32, kBytes = 640 << 10;
     WinogradSizes sizes = winogradSizes(p);
     tiles = sizes.rows * sizes.columns;
-    int64_t fill = divideCeil(kTiles, tiles), room = kBytes / (sizes.inputBytes + sizes.productBytes);
+    int64_t regionBytes = sizes.inputBytes / inputRegions + sizes.productBytes / outputRegions;
+    int64_t fill = divideCeil(kTiles, tiles), room = kBytes / regionBytes;
     images = std::clamp<int64_t>(std::min(fill, room), 1, 16);
     // Few work units need slices of the batch; more of them than that would be more sums to add.
     int64_t squares = inputBlocks * outputBlocks;
     slices = std::clamp<int64_t>(128 / squares, 1, 8);
   }
 };
+
+/// Zeros for the first images of a slice, or what the images before them left.
+llvm::SmallVector<Value> startOf(KernelBuilder &b, Value isFirst, int64_t count,
+                                 llvm::function_ref<Value(int64_t)> load) {
+  llvm::SmallVector<mlir::Type> types(count, b.block());
+  auto choice = mlir::scf::IfOp::create(b, types, isFirst, /*withElseRegion=*/true);
+  mlir::OpBuilder::InsertionGuard guard(b);
+  for (mlir::Region *region : {&choice.getThenRegion(), &choice.getElseRegion()}) {
+    b.setInsertionPointToStart(&region->front());
+    llvm::SmallVector<Value> values;
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(region == &choice.getThenRegion() ? b.splat(0.0f) : load(i));
+    mlir::scf::YieldOp::create(b, values);
+  }
+  return choice.getResults();
+}
 
 } // namespace
 
@@ -50,7 +70,8 @@ bool winogradWeightGradPays(const ConvProblem &p) {
   double contraction = static_cast<double>(p.channels) * p.outputs;
   double direct = 9 * contraction * p.outHeight * p.outWidth / (0.85 * kProductsPerCycle);
   double winograd = 36 * contraction * shape.tiles / (0.7 * kProductsPerCycle) +
-                    kBlockTransform * shape.tiles * (shape.inputBlocks * shape.regions + shape.outputBlocks);
+                    kBlockTransform * shape.tiles *
+                        (shape.inputBlocks * shape.outputRegions + shape.outputBlocks * shape.inputRegions);
   return p.outHeight * p.outWidth >= 48 && winograd < direct;
 }
 
@@ -75,36 +96,49 @@ KernelInfo buildWinogradWeightGradSumKernel(KernelBuilder &b, llvm::StringRef sy
     KernelCalls calls(b, 2);
     Value inputs = b.scratch(), gradients = b.offset(b.scratch(), sizes.inputBytes);
     b.forUnits([&](Value unit) {
-      Value slice = b.div(unit, shape.regions), region = b.rem(unit, shape.regions);
+      auto at = b.delinearize(unit, {Value(), b.index(shape.outputRegions), b.index(shape.inputRegions)});
+      Value slice = at[0];
       Value firstImage = b.div(b.mul(slice, b.batch()), shape.slices);
       Value lastImage = b.div(b.mul(b.add(slice, 1), b.batch()), shape.slices);
-      Value firstBlock = b.mul(region, kRegion), lastBlock = b.min(b.add(firstBlock, kRegion), shape.outputBlocks);
+      auto region = [&](Value number, int64_t blocks) {
+        Value first = b.mul(number, kRegion);
+        return std::pair(first, b.min(b.add(first, kRegion), blocks));
+      };
+      auto [firstBlock, lastBlock] = region(at[1], shape.outputBlocks);
+      auto [firstInput, lastInput] = region(at[2], shape.inputBlocks);
       Value sums = b.offset(b.buffer(2), b.mul(slice, sliceBytes));
-      b.forLoop(0, kPoints, 1, [&](Value point) {
-        Value plane = b.offset(sums, b.mul(point, shape.outputBlocks * outputBytes));
-        b.forLoop(b.mul(firstBlock, outputBytes), b.mul(lastBlock, outputBytes), kBlockBytes,
-                  [&](Value at) { b.storeBlock(b.splat(0.0f), b.offset(plane, at)); });
+      auto placeOf = [&](Value point, Value block, Value inputBlock) {
+        return b.mul(b.add(b.mul(b.add(b.mul(point, shape.outputBlocks), block), shape.inputBlocks), inputBlock),
+                     kSquareBytes);
+      };
+      // The sums of no images.
+      b.ifThen(b.equal(firstImage, lastImage), [&] {
+        b.forLoop(0, kPoints, 1, [&](Value point) {
+          b.forLoop(firstBlock, lastBlock, 1, [&](Value block) {
+            b.forLoop(placeOf(point, block, firstInput), placeOf(point, block, lastInput), kBlockBytes,
+                      [&](Value place) { b.storeBlock(b.splat(0.0f), b.offset(sums, place)); });
+          });
+        });
       });
 
       b.forLoop(firstImage, lastImage, shape.images, [&](Value begin) {
         Value end = b.min(b.add(begin, shape.images), lastImage);
         b.forLoop(begin, end, 1, [&](Value image) {
-          Value at = b.mul(b.sub(image, begin), shape.tiles * kBlockBytes);
-          calls.call(input, {calls.image(0, image), calls.shared(b.offset(inputs, at))});
-          calls.call(gradient, {calls.image(1, image), calls.shared(b.offset(gradients, at))},
+          Value tile = b.mul(b.sub(image, begin), shape.tiles * kBlockBytes);
+          calls.call(input, {calls.image(0, image), calls.shared(b.offset(inputs, tile))}, b.mul(firstInput, one.rows),
+                     b.mul(lastInput, one.rows));
+          calls.call(gradient, {calls.image(1, image), calls.shared(b.offset(gradients, tile))},
                      b.mul(firstBlock, one.rows), b.mul(lastBlock, one.rows));
         });
-        Value tiles = b.mul(b.sub(end, begin), shape.tiles);
+        Value tiles = b.mul(b.sub(end, begin), shape.tiles), isFirst = b.equal(begin, firstImage);
         auto product = [&](Value point, Value block, int64_t blocks, Value inputBlock, Value channel) {
-          Value place = b.add(b.mul(b.add(b.mul(point, shape.outputBlocks), block), shape.inputBlocks), inputBlock);
-          Value at = b.offset(sums, b.add(b.mul(place, kSquareBytes), b.mul(channel, kBlockBytes)));
+          Value at = b.offset(sums, b.add(placeOf(point, block, inputBlock), b.mul(channel, kBlockBytes)));
           Value x = b.offset(
               inputs, b.add(b.mul(b.add(b.mul(point, shape.inputBlocks), inputBlock), planeBytes), b.mul(channel, 4)));
           Value dy = b.offset(gradients, b.mul(b.add(b.mul(point, shape.outputBlocks), block), planeBytes));
-          llvm::SmallVector<Value> accumulators;
-          for (int64_t row = 0; row < tile.rows; ++row)
-            for (int64_t k = 0; k < blocks; ++k)
-              accumulators.push_back(b.loadBlock(at, row * kBlockBytes + k * outputBytes));
+          llvm::SmallVector<Value> accumulators = startOf(b, isFirst, tile.rows * blocks, [&](int64_t i) {
+            return b.loadBlock(at, i / blocks * kBlockBytes + i % blocks * outputBytes);
+          });
           accumulators = b.forLoop(b.index(0), tiles, 1, accumulators, [&](Value tile_, ValueRange carried) {
             llvm::SmallVector<Value> next(carried), vectors;
             Value bytes = b.mul(tile_, kBlockBytes);
@@ -124,7 +158,7 @@ KernelInfo buildWinogradWeightGradSumKernel(KernelBuilder &b, llvm::StringRef sy
         };
         b.forLoop(0, kPoints, 1, [&](Value point) {
           auto rows = [&](Value block, int64_t blocks) {
-            b.forLoop(0, shape.inputBlocks, 1, [&](Value inputBlock) {
+            b.forLoop(firstInput, lastInput, 1, [&](Value inputBlock) {
               b.forLoop(0, kBlock, tile.rows,
                         [&](Value channel) { product(point, block, blocks, inputBlock, channel); });
             });
@@ -142,7 +176,7 @@ KernelInfo buildWinogradWeightGradSumKernel(KernelBuilder &b, llvm::StringRef sy
   KernelInfo info;
   info.symbol = symbol.str();
   info.unitsPerImage = 0;
-  info.fixedUnits = shape.slices * shape.regions;
+  info.fixedUnits = shape.slices * shape.outputRegions * shape.inputRegions;
   info.scratchBytes = sizes.inputBytes + sizes.productBytes;
   return info;
 }

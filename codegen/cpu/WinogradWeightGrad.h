@@ -5,9 +5,8 @@
 //
 // in three kernels:
 //
-//   sum        a work unit takes a slice of the batch and some blocks of outputs; it transforms a few images at a time
-//   in
-//              its scratch and adds the 36 products to P[slice][36][K/16][C/16][16c][16k];
+//   sum        a work unit takes a slice of the batch, some blocks of inputs and some of outputs; it transforms a few
+//              images at a time in its scratch and adds the 36 products to P[slice][36][K/16][C/16][16c][16k];
 //   transform  adds the slices and goes from 36 points to nine taps, Q[K/16][C/16][3][3][16c][16k];
 //   finish     of WeightGradKernel.h, on Q.
 //

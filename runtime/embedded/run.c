@@ -85,12 +85,12 @@ static void take_shares(void *argument, int worker) {
   }
 }
 
-/* The least number of units that a worker takes at once: multiples of the grain, unless that would leave workers idle.
- */
+/* The least number of units that a worker takes at once: multiples of the grain, or equal parts where these would leave
+ * workers idle. */
 static int64_t least_of(int64_t units, int64_t grain, int64_t workers) {
   const int64_t least = (units + workers * kPartsPerWorker - 1) / (workers * kPartsPerWorker);
   const int64_t whole = (least + grain - 1) / grain * grain;
-  return whole * workers <= units ? whole : least;
+  return whole * workers <= units ? whole : (units + workers - 1) / workers;
 }
 
 static void run_step(const cnn_session *session, const cnn_step *step, const cnn_launch *launch, int64_t batch) {

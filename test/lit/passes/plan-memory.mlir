@@ -119,3 +119,21 @@ func.func @run(%x: tensor<?x10xf32> {cnn.input = "x"}) -> (tensor<?x10xf32> {cnn
   %0 = cnn.tanh %x {path = "a"} : tensor<?x10xf32> -> tensor<?x10xf32>
   return %0 : tensor<?x10xf32>
 }
+
+// -----
+
+func.func @prepare() {
+  return
+}
+// The gradient of a pooling whose windows lie apart goes over the image; one whose windows overlap does not.
+// CHECK-LABEL: func.func @run
+// CHECK: cnn.group "a" {{.*}}placements = [#cnn.placement<segment = workspace, offset = [[IMAGE:[0-9]+]], imageStride = 4096>]
+// CHECK: cnn.group "b" {{.*}}cnn.may_overwrite, {{.*}}placements = [#cnn.placement<segment = workspace, offset = [[IMAGE]], imageStride = 4096>]
+// CHECK-NOT: cnn.may_overwrite
+// CHECK-NOT: offset = [[IMAGE]], imageStride = 4096
+func.func @run(%x: tensor<?x16x8x8xf32> {cnn.input = "x"}, %v: tensor<?x16x4x4xf32> {cnn.input = "v"}, %u: tensor<?x16x6x6xf32> {cnn.input = "u"}) -> (tensor<?x16x8x8xf32> {cnn.output = "y"}) {
+  %0 = cnn.max_pool %x {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, path = "a"} : tensor<?x16x8x8xf32> -> tensor<?x16x8x8xf32>
+  %1 = cnn.max_pool_grad %0, %v {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, path = "b"} : tensor<?x16x8x8xf32>, tensor<?x16x4x4xf32> -> tensor<?x16x8x8xf32>
+  %2 = cnn.max_pool_grad %1, %u {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, path = "c"} : tensor<?x16x8x8xf32>, tensor<?x16x6x6xf32> -> tensor<?x16x8x8xf32>
+  return %2 : tensor<?x16x8x8xf32>
+}

@@ -1,6 +1,7 @@
 // State to and from files; SavedState.h has the contract.
 #include "tools/cnnc/training/SavedState.h"
 
+#include "ir/StepBatch.h"
 #include "ir/reference/InitialState.h"
 #include "ir/reference/Materialize.h"
 
@@ -196,7 +197,10 @@ Result<std::optional<host::PixelScale>> pixelsOf(const std::string &weightsFile)
 std::string programHash(const TrainingProgram &program) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  ModuleOp(*program.step).print(stream, OpPrintingFlags());
+  // The batch changes how the step is computed, not what.
+  OwningOpRef<ModuleOp> step = cast<ModuleOp>(ModuleOp(*program.step)->clone());
+  step->walk([](func::FuncOp function) { function->removeAttr(kStepBatchAttr); });
+  step->print(stream, OpPrintingFlags());
   return host::hashText(text);
 }
 

@@ -1,5 +1,6 @@
 // The contractions of training steps as groups: gradients by weights, products of matrices, transposed convolutions,
 // packing of kernels and convolutions by transformed kernels that are computed in the step.
+#include "ir/Winograd.h"
 #include "test/unit/codegen/cpu/GroupCase.h"
 
 #include <gtest/gtest.h>
@@ -130,20 +131,42 @@ TEST_P(ContractionGradKernel, WeightPack) {
   g.check(KernelKind::WeightPack);
 }
 
+/// What `winograd_weights` makes of `count` random kernels, in the order of its elements.
+GroupCase::Source transformedKernels(int64_t count) {
+  return [count, values = std::vector<double>(), next = size_t(0)](std::mt19937 &random) mutable {
+    if (next == values.size()) {
+      values.assign(36 * count, 0.0);
+      next = 0;
+      for (int64_t kernel = 0; kernel < count; ++kernel)
+        for (int tap = 0; tap < 9; ++tap) {
+          double value = std::uniform_real_distribution<double>(-1, 1)(random);
+          for (int point = 0; point < 36; ++point)
+            values[point * count + kernel] +=
+                cnn::winograd::G[point / 6][tap / 3] * value * cnn::winograd::G[point % 6][tap % 3];
+        }
+    }
+    return values[next++];
+  };
+}
+
 TEST_P(ContractionGradKernel, WinogradInAStep) {
   GroupCase g(GetParam());
   g.poisonPadding = false;
-  int64_t channels = g.pick(1, 40), outputs = g.pick(1, 40), height = g.pick(3, 14), width = g.pick(3, 14);
+  int64_t channels = g.pick(1, 40), outputs = g.pick(1, g.flip() ? 40 : 140), height = g.pick(3, 14),
+          width = g.pick(3, 14);
+  // As the gradient of an unpadded convolution has it in half of the cases.
+  bool isWhole = g.flip();
   int64_t padding[4];
   for (int64_t &pad : padding)
-    pad = g.pick(0, 2);
+    pad = isWhole ? 2 : g.pick(0, 2);
   g.batch = g.pick(1, 20);
   std::string type =
       tensor({-1, outputs, height + padding[0] + padding[1] - 2, width + padding[2] + padding[3] - 2}, "#b");
   std::string value =
       g.op("winograd_conv2d",
            {g.input(tensor({-1, channels, height, width}, "#b")),
-            g.input(tensor({6, 6, outputs, channels}, "#cnn.layout<outer = [0, 1, 2, 3], inner = [2 : 16]>"))},
+            g.input(tensor({6, 6, outputs, channels}, "#cnn.layout<outer = [0, 1, 2, 3], inner = [2 : 16]>"),
+                    transformedKernels(outputs * channels))},
            ints("padding", padding), type);
   value = g.op("add", {value, g.input(type)}, "", type);
   g.result(value);
