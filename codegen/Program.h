@@ -143,6 +143,10 @@ struct Program {
   /// Gives all `weightsBytes` to the sink, in order, in pieces of any size (gaps are zeros). May be called more than
   /// once and gives the same bytes each time. Null when weightsBytes is 0.
   std::function<llvm::Error(WeightSink)> streamWeights;
+
+  /// The whole programs of a library for several kinds of machines (codegen/package/Parts.h), which then has no steps
+  /// and variants of its own.
+  std::vector<Program> parts;
 };
 
 } // namespace cnn

@@ -119,8 +119,11 @@ llvm::Error cnn::checkProgram(const Program &program) {
     return wrong("a segment's size is no multiple of {}", CNN_ALIGNMENT);
   if (program.weightsBytes && !program.streamWeights)
     return wrong("there is nothing that gives the weights");
-  if (program.variants.empty())
+  if (program.variants.empty() && program.parts.empty())
     return wrong("it has code for no instruction set");
+  for (const Program &part : program.parts)
+    if (llvm::Error error = checkProgram(part))
+      return error;
   if (llvm::Error error = checkTensors(program.inputs, "input"))
     return error;
   if (llvm::Error error = checkTensors(program.outputs, "output"))

@@ -61,7 +61,7 @@ public:
   virtual void prepare(FindFunction find) const {}
   /// What can be said about an error code beyond its text: begins with a space or is empty. `maxBatch` is 0 unless a
   /// session was to be made.
-  virtual std::string detail(FindFunction find, int code, int64_t maxBatch) const { return ""; }
+  virtual std::string detail(const Program &program, FindFunction find, int code, int64_t maxBatch) const { return ""; }
 
   virtual LibraryTexts texts(const Program &program) const = 0;
 };

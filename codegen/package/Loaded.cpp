@@ -17,6 +17,9 @@ using llvm::Expected;
 using llvm::StringRef;
 
 namespace {
+/// cnn_state_move of cnn_cuda_api.h.
+enum StateMove { kStateKeep, kStateFetch, kStateSave, kStateRestore };
+
 struct ObserverContext {
   const Program &program;
   StepObserver observer;
@@ -45,6 +48,9 @@ struct Loaded::Api {
   decltype(&cnn_api_resolve) resolve = nullptr;
   decltype(&cnn_api_error) error = nullptr;
   decltype(&cnn_api_isa) isa = nullptr;
+  /// Of targets with a device (runtime/cuda/cnn_cuda_api.h); null elsewhere.
+  int (*moveState)(cnn_session *session, int move) = nullptr;
+  int (*runAgain)(cnn_session *session, int64_t batch, int64_t *nanoseconds) = nullptr;
 
   cnn_model *model = nullptr;
 
@@ -86,6 +92,8 @@ llvm::Error Loaded::load(const std::string &path) {
   find("resolve", api->resolve);
   find("error", api->error);
   find("isa", api->isa);
+  api->moveState = reinterpret_cast<decltype(api->moveState)>(this->find("move_state"));
+  api->runAgain = reinterpret_cast<decltype(api->runAgain)>(this->find("run_again"));
   return complete ? llvm::Error::success()
                   : llvm::createStringError("the compiled network lacks a function of its API");
 }
@@ -95,7 +103,7 @@ void *Loaded::find(const char *name) const { return dlsym(api->library, (source.
 llvm::Error Loaded::check(int code, int64_t maxBatch) const {
   if (code == 0)
     return llvm::Error::success();
-  auto detail = libraryTarget(source).detail([this](const char *name) { return find(name); }, code, maxBatch);
+  auto detail = libraryTarget(source).detail(source, [this](const char *name) { return find(name); }, code, maxBatch);
   return llvm::createStringError(source.name + ": " + api->error(code) + detail);
 }
 
@@ -230,6 +238,32 @@ llvm::Error LoadedSession::runTimed(int64_t batch, llvm::ArrayRef<const void *> 
   llvm::Error result = run(batch, inputs, outputs);
   return llvm::joinErrors(std::move(result), loaded.check(loaded.api->sessionOnGroup(address, nullptr, nullptr)));
 }
+
+Expected<std::optional<int64_t>> LoadedSession::runAgain(int64_t batch) {
+  int64_t nanoseconds = 0;
+  if (!loaded.api->runAgain)
+    return std::nullopt;
+  auto *address = reinterpret_cast<cnn_session *>(memory.data());
+  if (llvm::Error error = loaded.check(loaded.api->runAgain(address, batch, &nanoseconds)))
+    return error;
+  return nanoseconds;
+}
+
+llvm::Error LoadedSession::moveState(int move) {
+  return loaded.check(loaded.api->moveState(reinterpret_cast<cnn_session *>(memory.data()), move));
+}
+
+Expected<bool> LoadedSession::keepState() {
+  if (!loaded.api->moveState || loaded.source.stateBytes == 0)
+    return false;
+  if (llvm::Error error = moveState(kStateKeep))
+    return error;
+  return true;
+}
+
+llvm::Error LoadedSession::fetchState() { return moveState(kStateFetch); }
+llvm::Error LoadedSession::saveState() { return moveState(kStateSave); }
+llvm::Error LoadedSession::restoreState() { return moveState(kStateRestore); }
 
 std::pair<char *, int64_t> LoadedSession::resolve(const Operand &operand, int64_t batch) const {
   const cnn_operand translated = {static_cast<int64_t>(operand.segment), operand.offset, operand.slice,

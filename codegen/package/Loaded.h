@@ -43,6 +43,17 @@ public:
   llvm::Error runTimed(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
                        llvm::MutableArrayRef<int64_t> times);
 
+  /// The kernels of the last run once more, on what lies on the device, and the nanoseconds that they took there;
+  /// nothing where the target's libraries cannot.
+  llvm::Expected<std::optional<int64_t>> runAgain(int64_t batch);
+
+  /// Leaves the state on the device between runs, until it is fetched to its block; it may be saved there and restored.
+  /// False where it is in the block all the time, and nothing was done.
+  llvm::Expected<bool> keepState();
+  llvm::Error fetchState();
+  llvm::Error saveState();
+  llvm::Error restoreState();
+
   /// Where an operand of a step or group lies during or after a run of `batch` images: the address of image 0 and the
   /// bytes to the next.
   std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const;
@@ -50,6 +61,8 @@ public:
 private:
   friend Loaded;
   explicit LoadedSession(const Loaded &loaded) : loaded(loaded) {}
+
+  llvm::Error moveState(int move);
 
   const Loaded &loaded;
   HugeMemory memory;
@@ -76,6 +89,7 @@ public:
                   std::optional<StepObserver> observer = {});
   llvm::Error runTimed(int64_t batch, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
                        llvm::MutableArrayRef<int64_t> times);
+  llvm::Expected<std::optional<int64_t>> runAgain(int64_t batch) { return session->runAgain(batch); }
   std::pair<char *, int64_t> resolve(const Operand &operand, int64_t batch) const {
     return session->resolve(operand, batch);
   }

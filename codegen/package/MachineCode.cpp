@@ -18,10 +18,41 @@ std::string cnn::kernelSymbol(const Program &program, const Variant &variant, ll
   return (program.name + "." + symbol + "." + variant.name).str();
 }
 
+/// What the library of a part is made with.
+static LibraryOptions optionsOfPart(const Program &whole, size_t number, const LibraryOptions &options) {
+  const Program &part = whole.parts[number];
+  LibraryOptions result;
+  result.variants.resize(part.variants.size());
+  std::iota(result.variants.begin(), result.variants.end(), 0);
+  result.weightsHash = options.weightsHash;
+  result.partPrefix = "cnn_part_" + part.target + "_";
+  result.allWeightsBytes = whole.weightsBytes;
+  for (const Program &before : llvm::ArrayRef(whole.parts).take_front(number)) {
+    result.partWeights += before.weightsBytes;
+    result.partGroups += static_cast<int64_t>(before.groups.size());
+  }
+  if (!options.weights.empty())
+    result.weights =
+        options.weights.slice(static_cast<size_t>(result.partWeights), static_cast<size_t>(part.weightsBytes));
+  return result;
+}
+
+/// The tables, and the kernels.
+static llvm::Error addTasks(const Program &program, const LibraryOptions &options, std::vector<CompileTask> &tasks) {
+  tasks.push_back({SIZE_MAX, [&program, &options] { return compileTables(program, options); }});
+  return libraryTarget(program).addKernelTasks(program, options, tasks);
+}
+
 Expected<std::vector<ObjectFile>> cnn::compileLibrary(const Program &program, const LibraryOptions &options) {
-  std::vector<CompileTask> tasks = {{SIZE_MAX, [&] { return compileTables(program, options); }}};
-  if (llvm::Error error = libraryTarget(program).addKernelTasks(program, options, tasks))
+  std::vector<CompileTask> tasks;
+  std::vector<LibraryOptions> partOptions;
+  for (size_t number = 0; number < program.parts.size(); ++number)
+    partOptions.push_back(optionsOfPart(program, number, options));
+  if (llvm::Error error = addTasks(program, options, tasks))
     return error;
+  for (auto [part, itsOptions] : llvm::zip_equal(program.parts, partOptions))
+    if (llvm::Error error = addTasks(part, itsOptions, tasks))
+      return error;
   // The longest first, so that no thread is left with one at the end.
   std::vector<size_t> order(tasks.size());
   std::iota(order.begin(), order.end(), 0);

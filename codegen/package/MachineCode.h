@@ -24,6 +24,11 @@ struct LibraryOptions {
   bool forTools = false;        ///< Export NAME_run_observed and NAME_resolve as well.
   /// Tables whose kernels were not compiled stand for those that were, but are made much faster.
   bool onlyForKey = false;
+  /// Of a part of a library: what begins the names of its functions instead of the network's, where its weights begin
+  /// among those of all, how many bytes those are, and the number of its first group. Empty: it is a library of its
+  /// own.
+  std::string partPrefix;
+  int64_t partWeights = 0, allWeightsBytes = 0, partGroups = 0;
 };
 
 /// All objects of a library: the variants' kernels, and runtime and tables. All symbols but the API's are hidden.

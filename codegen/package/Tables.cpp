@@ -52,7 +52,7 @@ public:
     }));
   }
 
-  Constant *step(const Program &program, const Step &step) {
+  Constant *step(const Program &program, const Step &step, const LibraryOptions &options) {
     auto operands = llvm::map_to_vector(step.operands, [&](const Operand &operand) {
       return structure({number(static_cast<int64_t>(operand.segment)), number(operand.offset), number(operand.slice),
                         number(operand.imageStride)});
@@ -60,51 +60,55 @@ public:
     // A group that only moves memory still costs something.
     const GroupInfo &group = program.groups[step.group];
     return structure({array(operands), number(operands.size()),
-                      number(std::max(group.flopsPerImage, group.bytesPerImage / 4)), number(step.group),
-                      number(step.chain), number(step.chainImages)});
+                      number(std::max(group.flopsPerImage, group.bytesPerImage / 4)),
+                      number(step.group + options.partGroups), number(step.chain), number(step.chainImages)});
   }
 
   llvm::Error network(const Program &program, const LibraryTarget &target, const LibraryOptions &options) {
     int64_t maxOperands = 0;
     for (const Step &step : program.steps)
       maxOperands = std::max<int64_t>(maxOperands, step.operands.size());
-    auto steps = llvm::map_to_vector(program.steps, [&](const Step &each) { return step(program, each); });
+    auto steps = llvm::map_to_vector(program.steps, [&](const Step &each) { return step(program, each, options); });
     auto variants = target.addKernels(*this, program, options);
     if (!variants)
       return variants.takeError();
     Constant *weights = null();
     if (!options.weights.empty())
       weights = bytes(options.weights, llvm::Align(CNN_ALIGNMENT));
-    Constant *value = structure(
-        {number(program.inputs.size()),
-         number(program.outputs.size()),
-         number(program.steps.size()),
-         number(variants->size()),
-         tensors(program.inputs),
-         tensors(program.outputs),
-         array(steps),
-         array(*variants),
-         number(maxOperands),
-         number(program.batch),
-         number(program.workspaceBytes),
-         number(program.fixedBytes),
-         number(program.scratchBytes),
-         number(program.stateBytes),
-         number(program.hypers),
-         number(program.initialState),
-         number(program.weightsBytes),
-         number(static_cast<int64_t>(options.weightsHash)),
-         weights,
-         number(program.groups.size()),
-         array(llvm::map_to_vector(program.groups, [&](const GroupInfo &group) { return text(group.path); }))});
+    Constant *value =
+        structure({number(program.inputs.size()),
+                   number(program.outputs.size()),
+                   number(program.steps.size()),
+                   number(variants->size()),
+                   tensors(program.inputs),
+                   tensors(program.outputs),
+                   array(steps),
+                   array(*variants),
+                   number(maxOperands),
+                   number(program.batch),
+                   number(program.workspaceBytes),
+                   number(program.fixedBytes),
+                   number(program.scratchBytes),
+                   number(program.stateBytes),
+                   number(program.hypers),
+                   number(program.initialState),
+                   number(program.weightsBytes),
+                   number(static_cast<int64_t>(options.weightsHash)),
+                   weights,
+                   number(program.groups.size()),
+                   array(llvm::map_to_vector(program.groups, [&](const GroupInfo &group) { return text(group.path); })),
+                   number(options.partWeights),
+                   number(options.partPrefix.empty() ? program.weightsBytes : options.allWeightsBytes)});
     define("cnn_this_network", value);
     return llvm::Error::success();
   }
 };
 
-/// Gives the API functions the network's name; hides everything else.
-void nameApi(llvm::Module &module, const Program &program, bool forTools) {
-  const std::vector<StringRef> names = exportedFunctions(program, forTools);
+/// Gives the API functions the network's name, or a part's; hides everything else.
+void nameApi(llvm::Module &module, const Program &program, const LibraryOptions &options) {
+  const std::vector<StringRef> names = exportedFunctions(program, options.forTools);
+  const bool isPart = !options.partPrefix.empty();
+  const std::string prefix = isPart ? options.partPrefix : program.name + "_";
   for (llvm::GlobalValue &value : module.global_values()) {
     if (value.isDeclaration())
       continue;
@@ -115,8 +119,8 @@ void nameApi(llvm::Module &module, const Program &program, bool forTools) {
       value.setVisibility(llvm::GlobalValue::DefaultVisibility);
       continue;
     }
-    value.setVisibility(llvm::GlobalValue::DefaultVisibility);
-    value.setName(program.name + "_" + name);
+    value.setVisibility(isPart ? llvm::GlobalValue::HiddenVisibility : llvm::GlobalValue::DefaultVisibility);
+    value.setName(prefix + name);
   }
   // The runtime comes optimized; what only tools call goes.
   for (llvm::Function &function : llvm::make_early_inc_range(module))
@@ -150,7 +154,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> cnn::buildTables(const Program &pr
   (*module)->setModuleIdentifier(program.name);
   if (llvm::NamedMDNode *compilers = (*module)->getNamedMetadata("llvm.ident"))
     (*module)->eraseNamedMetadata(compilers);
-  nameApi(**module, program, options.forTools);
+  nameApi(**module, program, options);
   return std::move(*module);
 }
 
@@ -169,5 +173,5 @@ llvm::Expected<ObjectFile> cnn::compileTables(const Program &program, const Libr
   auto bytes = cpu::emitCode(**module, **machine, llvm::CodeGenFileType::ObjectFile);
   if (!bytes)
     return bytes.takeError();
-  return ObjectFile{"runtime.o", std::move(*bytes)};
+  return ObjectFile{options.partPrefix + "runtime.o", std::move(*bytes)};
 }

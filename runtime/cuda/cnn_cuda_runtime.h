@@ -29,6 +29,9 @@ int cnn_cuda_check(CUresult result);
 int cnn_cuda_enter(const cnn_model *model);
 void cnn_cuda_leave(const cnn_model *model);
 
+/* Memory of the device; an error, and 0, where there is not as much. The context is current. */
+int cnn_cuda_allocate(const cnn_model *model, CUdeviceptr *memory, size_t bytes);
+
 /* The part of the weights that kernels read: the first values of a state are for the host. */
 int64_t cnn_cuda_read_weights(void);
 
@@ -56,7 +59,10 @@ struct cnn_session {
   CUdeviceptr memory;          /* the one allocation, which all below lie in */
   int64_t memory_bytes;
   CUdeviceptr workspace, fixed, state;
-  char *host_state; /* the caller's block where it is in host memory, which `state` is a copy of */
+  char *host_state;        /* the caller's block where it is in host memory, which `state` is a copy of */
+  int keeps_state;         /* the copy stays on the device between runs */
+  CUdeviceptr saved_state; /* an allocation; 0 until a state is saved */
+  int64_t last_batch;      /* of the last whole run; 0: none */
   cnn_cuda_binding *inputs, *outputs;
   uint64_t *values; /* a kernel's arguments, and their addresses */
   void **parameters;
@@ -68,7 +74,7 @@ struct cnn_session {
 
   cnn_group_callback on_group; /* null: none */
   void *on_group_context;
-  CUevent *events; /* one before and after each step; made when a callback is first set */
+  CUevent *events; /* one before and after each step, two at least; made when they are first needed */
   int has_events;
 
   char *mirror; /* for observers: a copy of `memory` in host memory; null until a run is observed */
@@ -82,6 +88,8 @@ int cnn_cuda_place_of(const cnn_model *model, const void *data, int *is_device);
 int cnn_cuda_launch_run(cnn_session *session, int64_t batch);
 int cnn_cuda_launch_timed(cnn_session *session, int64_t batch);
 int cnn_cuda_launch_observed(cnn_session *session, int64_t batch, cnn_observer observer, void *context);
+/* Makes the session's events, once; the context is current. */
+int cnn_cuda_make_events(cnn_session *session);
 /* Destroys the graphs of a session. */
 void cnn_cuda_forget_graphs(cnn_session *session);
 

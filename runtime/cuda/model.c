@@ -122,15 +122,26 @@ static int find_functions(cnn_model *model) {
   return code;
 }
 
+/* Without asking, some systems hand out memory that they then have to move. */
+int cnn_cuda_allocate(const cnn_model *model, CUdeviceptr *memory, size_t bytes) {
+  size_t free_bytes, total_bytes;
+  int code = cnn_cuda_check(model->driver.MemGetInfo(&free_bytes, &total_bytes));
+  if (code == CNN_OK && free_bytes < bytes)
+    code = cnn_cuda_check(CUDA_ERROR_OUT_OF_MEMORY);
+  if (code == CNN_OK)
+    code = cnn_cuda_check(model->driver.MemAlloc(memory, bytes));
+  if (code != CNN_OK)
+    *memory = 0;
+  return code;
+}
+
 static int upload_weights(cnn_model *model) {
   const int64_t bytes = cnn_cuda_read_weights();
   if (bytes == 0)
     return CNN_OK;
-  int code = cnn_cuda_check(model->driver.MemAlloc(&model->device_weights, (size_t)bytes));
-  if (code != CNN_OK) {
-    model->device_weights = 0;
+  int code = cnn_cuda_allocate(model, &model->device_weights, (size_t)bytes);
+  if (code != CNN_OK)
     return code;
-  }
   code = cnn_cuda_check(model->driver.MemcpyHtoDAsync(model->device_weights, model->weights.data, (size_t)bytes, NULL));
   if (code == CNN_OK)
     code = cnn_cuda_check(model->driver.StreamSynchronize(NULL));
@@ -138,11 +149,11 @@ static int upload_weights(cnn_model *model) {
 }
 
 static int set_up(cnn_model *model, const cnn_model_options *options, int device) {
-  int code = cnn_weights_find(&model->weights, options);
-  if (code == CNN_OK)
-    code = cnn_cuda_open_driver(model);
+  int code = cnn_cuda_open_driver(model);
   if (code == CNN_OK)
     code = open_device(model, device);
+  if (code == CNN_OK)
+    code = cnn_weights_find(&model->weights, options);
   if (code == CNN_OK)
     code = cnn_cuda_enter(model);
   if (code != CNN_OK)
@@ -169,7 +180,7 @@ int cnn_api_model_init(cnn_model *model, const cnn_model_options *options) {
     return CNN_ERROR_OPTIONS;
   const int code = set_up(model, options, device);
   if (code == CNN_OK)
-    model->magic = CNN_MODEL_MAGIC;
+    model->magic = CNN_CUDA_MODEL_MAGIC;
   else
     cnn_api_model_end(model);
   return code;
@@ -194,5 +205,5 @@ void cnn_api_model_end(cnn_model *model) {
 }
 
 const char *cnn_api_isa(const cnn_model *model) {
-  return model && model->magic == CNN_MODEL_MAGIC ? model->variant->name : NULL;
+  return model && model->magic == CNN_CUDA_MODEL_MAGIC ? model->variant->name : NULL;
 }

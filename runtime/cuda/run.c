@@ -101,7 +101,7 @@ static int bind_all(cnn_session *session, const call *call) {
  * the host may be changed or read once the call has returned. Hyperparameters are small enough to be taken at once. */
 static int must_wait(const cnn_session *session, const call *call) {
   const cnn_network *network = &cnn_this_network;
-  int has_host = session->stream == session->own_stream || session->host_state;
+  int has_host = session->stream == session->own_stream || (session->host_state && !session->keeps_state);
   for (int64_t i = 0; i < network->input_count - network->hyper_count; ++i)
     has_host |= !session->inputs[i].is_device;
   for (int64_t i = 0; i < network->output_count; ++i)
@@ -119,7 +119,7 @@ static int copy_in(cnn_session *session, const call *call) {
       cnn_copy_images(&network->inputs[i], &tensor, binding->host_staging, call->batch, 1);
     code = transfer(session, binding, &network->inputs[i], &tensor, call->batch, 1);
   }
-  if (code == CNN_OK && session->host_state)
+  if (code == CNN_OK && session->host_state && !session->keeps_state)
     code = cnn_cuda_check(session->model->driver.MemcpyHtoDAsync(session->state, session->host_state,
                                                                  (size_t)network->state_bytes, session->stream));
   return code;
@@ -147,7 +147,7 @@ static int copy_out(cnn_session *session, const call *call) {
     cnn_make_view(&tensor, &network->outputs[i], &call->outputs[i]);
     code = transfer(session, &session->outputs[i], &network->outputs[i], &tensor, call->batch, 0);
   }
-  if (code == CNN_OK && session->host_state)
+  if (code == CNN_OK && session->host_state && !session->keeps_state)
     code = cnn_cuda_check(
         driver->MemcpyDtoHAsync(session->host_state, session->state, (size_t)network->state_bytes, session->stream));
   if (code == CNN_OK && waits)
@@ -168,7 +168,7 @@ static int check_call(const cnn_session *session, const call *call) {
   const int64_t tensor_count = network->input_count - (call->inputs->hyper ? network->hyper_count : 0);
   if (!session || (!call->inputs->tensors && tensor_count) || (!call->outputs && network->output_count))
     return CNN_ERROR_NULL;
-  if (session->magic != CNN_SESSION_MAGIC)
+  if (session->magic != CNN_CUDA_SESSION_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
   if (call->batch < 1 || call->batch > session->max_batch || (network->batch && call->batch != network->batch))
     return CNN_ERROR_BATCH;
@@ -197,6 +197,7 @@ static int run(cnn_session *session, const call *call) {
     code = cnn_cuda_enter(session->model);
   if (code != CNN_OK)
     return code;
+  session->last_batch = 0;
   code = bind_all(session, call);
   if (code == CNN_OK) {
     code = copy_in(session, call);
@@ -207,7 +208,37 @@ static int run(cnn_session *session, const call *call) {
     /* What was begun may still use the caller's memory. */
     if (code != CNN_OK)
       session->model->driver.StreamSynchronize(session->stream);
+    else
+      session->last_batch = call->batch;
   }
+  cnn_cuda_leave(session->model);
+  return code;
+}
+
+int cnn_api_run_again(cnn_session *session, int64_t batch, int64_t *nanoseconds) {
+  if (!session || !nanoseconds)
+    return CNN_ERROR_NULL;
+  if (session->magic != CNN_CUDA_SESSION_MAGIC)
+    return CNN_ERROR_NOT_INITIALIZED;
+  if (batch < 1 || batch != session->last_batch)
+    return CNN_ERROR_BATCH;
+  const cnn_cuda_driver *driver = &session->model->driver;
+  float milliseconds = 0;
+  int code = cnn_cuda_enter(session->model);
+  if (code != CNN_OK)
+    return code;
+  code = cnn_cuda_make_events(session);
+  if (code == CNN_OK)
+    code = cnn_cuda_check(driver->EventRecord(session->events[0], session->stream));
+  if (code == CNN_OK)
+    code = cnn_cuda_launch_run(session, batch);
+  if (code == CNN_OK)
+    code = cnn_cuda_check(driver->EventRecord(session->events[1], session->stream));
+  if (code == CNN_OK)
+    code = cnn_cuda_check(driver->StreamSynchronize(session->stream));
+  if (code == CNN_OK)
+    code = cnn_cuda_check(driver->EventElapsedTime(&milliseconds, session->events[0], session->events[1]));
+  *nanoseconds = (int64_t)((double)milliseconds * 1e6);
   cnn_cuda_leave(session->model);
   return code;
 }
@@ -228,29 +259,4 @@ int cnn_api_step(cnn_session *session, int64_t batch, const cnn_tensor *inputs, 
     return CNN_ERROR_NULL;
   const cnn_input_list list = {inputs, hyper};
   return run(session, &(call){batch, &list, outputs, NULL, NULL});
-}
-
-int cnn_api_state_init(const cnn_model *model, void *state) {
-  const cnn_network *network = &cnn_this_network;
-  if (!model || !state)
-    return CNN_ERROR_NULL;
-  if (!cnn_aligned(state, CNN_ALIGNMENT))
-    return CNN_ERROR_ALIGNMENT;
-  if (model->magic != CNN_MODEL_MAGIC || network->initial_state < 0)
-    return CNN_ERROR_NOT_INITIALIZED;
-  const char *values = model->weights.data + network->initial_state;
-  int is_device, code = cnn_cuda_enter(model);
-  if (code != CNN_OK)
-    return code;
-  code = cnn_cuda_place_of(model, state, &is_device);
-  if (code == CNN_OK && !is_device) {
-    memcpy(state, values, (size_t)network->state_bytes);
-  } else if (code == CNN_OK) {
-    code = cnn_cuda_check(
-        model->driver.MemcpyHtoDAsync((CUdeviceptr)(uintptr_t)state, values, (size_t)network->state_bytes, NULL));
-    if (code == CNN_OK)
-      code = cnn_cuda_check(model->driver.StreamSynchronize(NULL));
-  }
-  cnn_cuda_leave(model);
-  return code;
 }

@@ -28,6 +28,8 @@ static size_t place_tensors(area *area, const cnn_tensor_info *tensors, int64_t 
   return begin;
 }
 
+static int64_t event_count(void) { return cnn_this_network.step_count > 1 ? cnn_this_network.step_count + 1 : 2; }
+
 typedef struct host_layout {
   size_t inputs, outputs, values, parameters, graph_addresses, events, input_staging, output_staging;
   area area;
@@ -43,7 +45,7 @@ static host_layout lay_out_host(int64_t max_batch) {
   layout.values = place(&layout.area, sizeof(uint64_t), arguments);
   layout.parameters = place(&layout.area, sizeof(void *), arguments);
   layout.graph_addresses = place(&layout.area, sizeof(CUdeviceptr), CNN_CUDA_GRAPHS * tensors);
-  layout.events = place(&layout.area, sizeof(CUevent), network->step_count + 1);
+  layout.events = place(&layout.area, sizeof(CUevent), event_count());
   layout.input_staging = place_tensors(&layout.area, network->inputs, network->input_count, max_batch);
   layout.output_staging = place_tensors(&layout.area, network->outputs, network->output_count, max_batch);
   return layout;
@@ -78,7 +80,7 @@ static int check_sizes(int64_t max_batch, int threads) {
 }
 
 size_t cnn_api_session_bytes(const cnn_model *model, int64_t max_batch, int threads) {
-  if (!model || model->magic != CNN_MODEL_MAGIC || check_sizes(max_batch, threads) != CNN_OK)
+  if (!model || model->magic != CNN_CUDA_MODEL_MAGIC || check_sizes(max_batch, threads) != CNN_OK)
     return 0;
   return lay_out_host(max_batch).area.end;
 }
@@ -119,16 +121,7 @@ static int set_up(cnn_session *session, void *state, void *stream) {
   if (code != CNN_OK)
     return code;
   const device_layout layout = lay_out_device(session->max_batch, !is_device);
-  /* Without asking, some systems hand out memory that they then have to move. */
-  size_t free_bytes, total_bytes;
-  code = cnn_cuda_check(driver->MemGetInfo(&free_bytes, &total_bytes));
-  if (code == CNN_OK && free_bytes < layout.area.end)
-    code = cnn_cuda_check(CUDA_ERROR_OUT_OF_MEMORY);
-  if (code == CNN_OK) {
-    code = cnn_cuda_check(driver->MemAlloc(&session->memory, layout.area.end));
-    if (code != CNN_OK)
-      session->memory = 0;
-  }
+  code = cnn_cuda_allocate(session->model, &session->memory, layout.area.end);
   if (code != CNN_OK)
     return code;
   session->memory_bytes = (int64_t)layout.area.end;
@@ -153,15 +146,17 @@ static int set_up(cnn_session *session, void *state, void *stream) {
  */
 static void tear_down(cnn_session *session) {
   const cnn_cuda_driver *driver = &session->model->driver;
-  if (session->model->magic == CNN_MODEL_MAGIC && cnn_cuda_enter(session->model) == CNN_OK) {
+  if (session->model->magic == CNN_CUDA_MODEL_MAGIC && cnn_cuda_enter(session->model) == CNN_OK) {
     if (session->stream)
       driver->StreamSynchronize(session->stream);
     cnn_cuda_forget_graphs(session);
     if (session->has_events)
-      for (int64_t i = 0; i <= cnn_this_network.step_count; ++i)
+      for (int64_t i = 0; i < event_count(); ++i)
         driver->EventDestroy(session->events[i]);
     if (session->own_stream)
       driver->StreamDestroy(session->own_stream);
+    if (session->saved_state)
+      driver->MemFree(session->saved_state);
     if (session->memory)
       driver->MemFree(session->memory);
     cnn_cuda_leave(session->model);
@@ -192,7 +187,7 @@ int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn
   if (!cnn_aligned(session, CNN_ALIGNMENT))
     return CNN_ERROR_ALIGNMENT;
   session->magic = 0;
-  if (model->magic != CNN_MODEL_MAGIC)
+  if (model->magic != CNN_CUDA_MODEL_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
   void *state, *stream;
   int code = read_options(options, &state, &stream);
@@ -225,33 +220,41 @@ int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn
     tear_down(session);
     return code;
   }
-  session->magic = CNN_SESSION_MAGIC;
+  session->magic = CNN_CUDA_SESSION_MAGIC;
   return CNN_OK;
 }
 
 /* The device's threads are no pool. */
 const cnn_pool *cnn_api_session_pool(const cnn_session *session) { return NULL; }
 
+int cnn_cuda_make_events(cnn_session *session) {
+  const cnn_cuda_driver *driver = &session->model->driver;
+  int64_t made = 0;
+  int code = CNN_OK;
+  if (session->has_events)
+    return CNN_OK;
+  for (; code == CNN_OK && made < event_count(); ++made)
+    code = cnn_cuda_check(driver->EventCreate(&session->events[made], CU_EVENT_DEFAULT));
+  if (code != CNN_OK)
+    for (int64_t i = 0; i + 1 < made; ++i)
+      driver->EventDestroy(session->events[i]);
+  session->has_events = code == CNN_OK;
+  return code;
+}
+
 int cnn_api_session_on_group(cnn_session *session, cnn_group_callback callback, void *context) {
   if (!session)
     return CNN_ERROR_NULL;
-  if (session->magic != CNN_SESSION_MAGIC)
+  if (session->magic != CNN_CUDA_SESSION_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
-  const cnn_cuda_driver *driver = &session->model->driver;
-  if (callback && !session->has_events) {
+  if (callback) {
     int code = cnn_cuda_enter(session->model);
     if (code != CNN_OK)
       return code;
-    int64_t made = 0;
-    for (; code == CNN_OK && made <= cnn_this_network.step_count; ++made)
-      code = cnn_cuda_check(driver->EventCreate(&session->events[made], CU_EVENT_DEFAULT));
-    if (code != CNN_OK)
-      for (int64_t i = 0; i + 1 < made; ++i)
-        driver->EventDestroy(session->events[i]);
+    code = cnn_cuda_make_events(session);
     cnn_cuda_leave(session->model);
     if (code != CNN_OK)
       return code;
-    session->has_events = 1;
   }
   session->on_group = callback;
   session->on_group_context = context;
@@ -263,6 +266,6 @@ const char *cnn_api_group(int64_t group) {
 }
 
 void cnn_api_session_end(cnn_session *session) {
-  if (session && session->magic == CNN_SESSION_MAGIC)
+  if (session && session->magic == CNN_CUDA_SESSION_MAGIC)
     tear_down(session);
 }

@@ -89,10 +89,13 @@ typedef struct cnn_network {
   int64_t hyper_count;   /* the last inputs are a step's hyperparameters: scalars */
   int64_t initial_state; /* where the state's first values lie in the weights; -1: nowhere */
   int64_t weights_bytes;
-  uint64_t weights_hash;
-  const char *weights; /* null when they are not in the library */
+  uint64_t weights_hash; /* of a weights file's */
+  const char *weights;   /* null when they are not in the library */
   int64_t group_count;
   const char *const *groups; /* their paths */
+  /* Where the weights begin among those of a weights file, and how many bytes it has: a library may hold the network
+   * for several kinds of machines. */
+  int64_t weights_begin, file_weights_bytes;
 } cnn_network;
 
 extern const cnn_network cnn_this_network;

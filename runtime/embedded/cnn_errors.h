@@ -30,6 +30,7 @@
   X(ERROR_DEVICE_MEMORY, 22, "the CUDA device does not have as much free memory as the model or session needs")        \
   X(ERROR_DEVICE_TENSOR, 23, "a tensor in device memory lies on another device, or has gaps within an image")          \
   X(ERROR_DEVICE_LOST, 24, "the CUDA device failed; what the library made on it cannot be used any more")              \
-  X(ERROR_DEVICE, 25, "the CUDA driver reported an error that the library does not expect")
+  X(ERROR_DEVICE, 25, "the CUDA driver reported an error that the library does not expect")                            \
+  X(ERROR_TARGET, 26, "CNN_TARGET or the model's options name a target that the library has no code for")
 
 #endif

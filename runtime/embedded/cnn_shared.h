@@ -7,6 +7,9 @@
 
 #define CNN_MODEL_MAGIC UINT64_C(0x6c65646f6d6e6e63)   /* "cnnmodel" */
 #define CNN_SESSION_MAGIC UINT64_C(0x73657373736e6e63) /* "cnnssess" */
+/* Of CUDA devices: the first word of a model or session tells whose it is. */
+#define CNN_CUDA_MODEL_MAGIC UINT64_C(0x6c646d75636e6e63)   /* "cnncumdl" */
+#define CNN_CUDA_SESSION_MAGIC UINT64_C(0x73737375636e6e63) /* "cnncusss" */
 
 static inline int cnn_aligned(const void *address, uintptr_t alignment) {
   return ((uintptr_t)address & (alignment - 1)) == 0;

@@ -15,7 +15,7 @@ static int check_weights(const char *file) {
   memcpy(&header, file, sizeof header);
   if (header.magic != CNN_WEIGHTS_MAGIC || header.abi_version != CNN_ABI_VERSION)
     return CNN_ERROR_WEIGHTS_FORMAT;
-  if (header.bytes != (uint64_t)network->weights_bytes)
+  if (header.bytes != (uint64_t)network->file_weights_bytes)
     return CNN_ERROR_WEIGHTS_SIZE;
   if (header.hash != network->weights_hash)
     return CNN_ERROR_WEIGHTS_HASH;
@@ -23,6 +23,11 @@ static int check_weights(const char *file) {
   cnn_hash_begin(&hash);
   cnn_hash_add(&hash, file + CNN_WEIGHTS_HEADER_BYTES, header.bytes);
   return cnn_hash_end(&hash) == network->weights_hash ? CNN_OK : CNN_ERROR_WEIGHTS_HASH;
+}
+
+/* Those of this network in a file that was checked. */
+static const char *values_of(const char *file) {
+  return file + CNN_WEIGHTS_HEADER_BYTES + cnn_this_network.weights_begin;
 }
 
 static int read_all(int descriptor, char *memory, size_t bytes) {
@@ -64,15 +69,15 @@ static int weights_from_file(cnn_weights *weights, const cnn_model_options *opti
   if (code != CNN_OK)
     cnn_weights_end(weights);
   else
-    weights->data = file + CNN_WEIGHTS_HEADER_BYTES;
+    weights->data = values_of(file);
   return code;
 }
 
 int cnn_weights_find(cnn_weights *weights, const cnn_model_options *options) {
   const cnn_network *network = &cnn_this_network;
-  const size_t bytes = CNN_WEIGHTS_HEADER_BYTES + (size_t)network->weights_bytes;
+  const size_t bytes = CNN_WEIGHTS_HEADER_BYTES + (size_t)network->file_weights_bytes;
   *weights = (cnn_weights){network->weights, NULL, 0};
-  if (network->weights_bytes == 0)
+  if (network->file_weights_bytes == 0)
     return CNN_OK;
   if (!options || (!options->weights_file && !options->weights))
     return network->weights ? CNN_OK : CNN_ERROR_WEIGHTS_MISSING;
@@ -86,7 +91,7 @@ int cnn_weights_find(cnn_weights *weights, const cnn_model_options *options) {
     return weights_from_file(weights, options, bytes);
   int code = check_weights(options->weights);
   if (code == CNN_OK)
-    weights->data = (const char *)options->weights + CNN_WEIGHTS_HEADER_BYTES;
+    weights->data = values_of(options->weights);
   return code;
 }
 

@@ -44,8 +44,14 @@ config.substitutions += [
 
 if config.sanitizers:
     config.available_features.add("sanitizer")
-if shutil.which("ptxas"):
-    config.available_features.add("ptxas")
+# Where the compiler looks for them (codegen/cuda/Toolkit.h).
+if "CUDA_HOME" in os.environ:
+    config.environment["CUDA_HOME"] = os.environ["CUDA_HOME"]
+cuda_folders = [os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin"), "/usr/local/cuda/bin"]
+config.environment["PATH"] += os.pathsep + os.pathsep.join(cuda_folders)
+for tool in ("ptxas", "nvdisasm"):
+    if shutil.which(tool, path=config.environment["PATH"]):
+        config.available_features.add(tool)
 if os.path.isdir(config.cnn_shared):
     config.available_features.add("shared")
 if platform.machine() == "x86_64":

@@ -6,7 +6,9 @@
 #include "tools/cnnc/training/SavedState.h"
 #include "tools/cnnc/training/TrainingSetup.h"
 
+#include "codegen/cuda/library/CudaLibrary.h"
 #include "codegen/package/Package.h"
+#include "codegen/package/Parts.h"
 #include "codegen/package/Weights.h"
 #include "runtime/host/Json.h"
 
@@ -50,7 +52,9 @@ int buildCommand(ArrayRef<std::string> arguments) {
   weightOptions.declare(line);
   line.flag("train", train, "a library of a step of training, with NAME_step and its state: NET is a train block");
   line.text("output", "DIR", folder, "the folder to write to, made when it is missing; required");
-  line.text("target", "TARGET", targetText, kTargetHelp);
+  line.text("target", "TARGET", targetText,
+            "cpu, cpu:ISA,... (avx512, avx2, sse), cuda, cuda:ARCH,... (sm_90a, sm_80, ...), or both, a comma between: "
+            "cpu,cuda:sm_80");
   declarePrecision(line);
   line.text("weights-in", "WHERE", weightsPlace, "library, file (NAME.weights) or auto: in the library up to 64 MiB");
   line.flag("exact", exact, "no Winograd: an Inf or NaN stays in its window");
@@ -78,16 +82,13 @@ int buildCommand(ArrayRef<std::string> arguments) {
 
   auto start = std::chrono::steady_clock::now();
   MLIRContext context;
-  CompileOptions compileOptions = choice->compileOptions(exact);
   OwningOpRef<ModuleOp> network;
   TrainingProgram block;
   std::optional<Weights> weights;
-  host::Result<std::unique_ptr<Compiled>> compiled = std::unique_ptr<Compiled>();
   if (train) {
     block = loadTrainBlock(context, networkOptions.net);
     if (!block)
       return 1;
-    compiled = compileStep(block, weightOptions, compileOptions);
   } else {
     network = loadNetwork(context, networkOptions);
     if (!network)
@@ -96,20 +97,38 @@ int buildCommand(ArrayRef<std::string> arguments) {
     if (!opened)
       return fail(opened.error().message);
     weights = std::move(*opened);
-    compiled = compile(*network, &*weights, compileOptions);
   }
-  if (!compiled)
-    return fail(compiled.error().message);
+  // Programs stream their weights from what they were compiled from.
+  std::vector<std::unique_ptr<Compiled>> compiled;
+  for (const TargetChoice &part : choice->parts()) {
+    auto made = train ? compileStep(block, weightOptions, part.compileOptions(exact))
+                      : compile(*network, &*weights, part.compileOptions(exact));
+    if (!made)
+      return fail(made.error().message);
+    compiled.push_back(std::move(*made));
+  }
+  llvm::SmallVector<std::string> isas;
+  for (const auto &part : compiled)
+    for (const Variant &variant : part->program.variants)
+      isas.push_back(variant.name);
   const std::string name = train ? block.name : networkName(*network);
-  const Program &program = (*compiled)->program;
+  Program program;
+  if (compiled.size() > 1) {
+    std::vector<Program> parts;
+    for (const auto &part : compiled)
+      parts.push_back(std::move(part->program));
+    auto joined = joinPrograms(std::move(parts), cuda::kFrontTarget);
+    if (!joined)
+      return fail(toError(joined.takeError()).message);
+    program = std::move(*joined);
+  } else {
+    program = std::move(compiled.front()->program);
+  }
   auto result = writePackage(program, package);
   if (!result)
     return fail(toError(result.takeError()).message);
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
-  llvm::SmallVector<std::string> isas;
-  for (const Variant &variant : program.variants)
-    isas.push_back(variant.name);
   int64_t workspace = program.workspaceBytes + program.fixedBytes;
   if (json) {
     host::JsonWriter writer;

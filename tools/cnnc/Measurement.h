@@ -12,9 +12,17 @@
 namespace cnn {
 
 struct Measurement {
-  double minimum = 0, median = 0; ///< Milliseconds.
+  double minimum = 0, median = 0; ///< Milliseconds from call to return, with tensors of the host.
+  /// The same of the kernels alone, with tensors on the device and by its own events, where there is one.
+  struct Device {
+    double minimum = 0, median = 0;
+  };
+  std::optional<Device> device;
   size_t runs = 0;
   std::vector<double> groups; ///< The least of each group.
+
+  /// What rates are of: what the kernels take.
+  double best() const { return device ? device->minimum : minimum; }
 };
 
 /// What is measured and on what.

@@ -121,8 +121,45 @@ static host::Result<TargetChoice> parseTarget(StringRef text, bool all) {
   return choice;
 }
 
+/// `cpu:LIST,cuda:LIST`: where the second target begins, or the end.
+static size_t secondTarget(StringRef text) {
+  for (size_t comma = text.find(','); comma != StringRef::npos; comma = text.find(',', comma + 1)) {
+    StringRef word = text.substr(comma + 1).split(',').first.split(':').first;
+    if (word == "cpu" || word == "cuda")
+      return comma;
+  }
+  return text.size();
+}
+
+/// One target, or a library's two.
+static host::Result<TargetChoice> parseTargets(StringRef text, bool all) {
+  const size_t end = secondTarget(text);
+  auto first = parseTarget(text.take_front(end), all);
+  if (!first || end == text.size())
+    return first;
+  auto second = parseTarget(text.substr(end + 1), all);
+  if (!second)
+    return second;
+  if (!all)
+    return host::makeError("'{}' are two targets: they are for libraries, 'cnnc build'", text.str());
+  if (first->isas.empty() == second->isas.empty() || first->isEmulated || second->isEmulated)
+    return host::makeError("'{}': 'cpu' and 'cuda', each once, can be in a library together", text.str());
+  TargetChoice &cpu = first->isas.empty() ? *second : *first, &cuda = first->isas.empty() ? *first : *second;
+  cpu.architectures = std::move(cuda.architectures);
+  return std::move(cpu);
+}
+
+std::vector<TargetChoice> TargetChoice::parts() const {
+  if (isas.empty() || architectures.empty())
+    return {*this};
+  std::vector<TargetChoice> parts = {*this, *this};
+  parts[0].architectures.clear();
+  parts[1].isas.clear();
+  return parts;
+}
+
 host::Result<TargetChoice> TargetChoice::parse(StringRef text, bool all) {
-  auto choice = parseTarget(text, all);
+  auto choice = parseTargets(text, all);
   if (!choice || precisionText.empty())
     return choice;
   if (!choice->isCuda())

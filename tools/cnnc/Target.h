@@ -47,10 +47,13 @@ struct TargetChoice {
   Precision precision = Precision::TF32;
 
   bool isCuda() const { return !architectures.empty(); }
+  /// The targets of a library that has several, each by itself.
+  std::vector<TargetChoice> parts() const;
   CompileOptions compileOptions(bool exact) const;
 
-  /// `cpu`, `cpu:avx2,sse`, `reference`, `cuda`, `cuda:sm_90a,sm_80`, or `cuda-emulated` likewise. `all` instead of the
-  /// best where no instruction set is named.
+  /// `cpu`, `cpu:avx2,sse`, `reference`, `cuda`, `cuda:sm_90a,sm_80`, or `cuda-emulated` likewise. `all`, for
+  /// libraries: instead of the best where no instruction set is named, PTX for GPUs to come, and `cpu,cuda:sm_80` for
+  /// both.
   static host::Result<TargetChoice> parse(llvm::StringRef text, bool all);
 };
 

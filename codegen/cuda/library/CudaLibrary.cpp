@@ -29,7 +29,8 @@ namespace {
 /// Of a grid's second and third dimension.
 constexpr int64_t kMostBlocksAcross = 65535;
 
-constexpr StringRef kFunctions[] = {"device_bytes", "driver_error"}, kToolFunctions[] = {"use_driver", "driver_log"};
+constexpr StringRef kFunctions[] = {"device_bytes", "driver_error"},
+                    kToolFunctions[] = {"use_driver", "driver_log", "move_state", "run_again"};
 
 /// What the emitted header says beyond a CPU's.
 constexpr const char
@@ -145,13 +146,17 @@ public:
       use(lookup);
   }
 
-  std::string detail(FindFunction find, int code, int64_t maxBatch) const override {
+  std::string detail(const Program &program, FindFunction find, int code, int64_t maxBatch) const override {
     if (code < CNN_ERROR_DRIVER_MISSING || code > CNN_ERROR_DEVICE)
       return "";
     std::string text;
     auto *bytes = reinterpret_cast<decltype(&cnn_api_device_bytes)>(find("device_bytes"));
     if (code == CNN_ERROR_DEVICE_MEMORY && maxBatch && bytes)
       text += fmt::format("; a session for batches of {} needs {} bytes", maxBatch, bytes(maxBatch));
+    // The first values of a state stay on the host.
+    if (code == CNN_ERROR_DEVICE_MEMORY && !maxBatch && program.weightsBytes)
+      text += fmt::format("; the weights need {} bytes",
+                          program.initialState >= 0 ? program.initialState : program.weightsBytes);
     auto *number = reinterpret_cast<decltype(&cnn_api_driver_error)>(find("driver_error"));
     if (number && number())
       text += fmt::format(" (the driver's error {})", number());
@@ -241,9 +246,9 @@ class EmulatedLibrary : public CudaLibrary {
 public:
   EmulatedLibrary() : CudaLibrary(emulatedDriverEntry) {}
 
-  std::string detail(FindFunction find, int code, int64_t maxBatch) const override {
+  std::string detail(const Program &program, FindFunction find, int code, int64_t maxBatch) const override {
     const std::string fault = takeEmulatorFault();
-    return CudaLibrary::detail(find, code, maxBatch) + (fault.empty() ? "" : ": " + fault);
+    return CudaLibrary::detail(program, find, code, maxBatch) + (fault.empty() ? "" : ": " + fault);
   }
 
 protected:
@@ -268,4 +273,5 @@ std::unique_ptr<LibraryTarget> cuda::createEmulatedLibraryTarget() { return std:
 void cuda::registerLibraryTargets() {
   registerLibraryTarget("cuda", createLibraryTarget());
   registerLibraryTarget("cuda-emulated", createEmulatedLibraryTarget());
+  registerLibraryTarget(kFrontTarget, createFrontLibraryTarget());
 }

@@ -13,7 +13,11 @@ namespace cnn::cuda {
 std::unique_ptr<LibraryTarget> createLibraryTarget(cnn_cuda_lookup lookup = nullptr);
 std::unique_ptr<LibraryTarget> createEmulatedLibraryTarget();
 
-/// Registers both, as "cuda" and "cuda-emulated".
+/// The front of a program with parts for "cpu" and "cuda", in that order (codegen/package/Parts.h).
+std::unique_ptr<LibraryTarget> createFrontLibraryTarget();
+constexpr const char kFrontTarget[] = "cpu,cuda";
+
+/// Registers "cuda", "cuda-emulated" and the front.
 void registerLibraryTargets();
 
 } // namespace cnn::cuda

@@ -41,7 +41,22 @@ public:
     return found;
   }
 
+  host::Result<bool> keepState() override {
+    auto kept = session->keepState();
+    if (!kept)
+      return toError(kept.takeError());
+    return *kept;
+  }
+  host::Result<void> fetchState() override { return done(session->fetchState()); }
+  host::Result<void> saveState() override { return done(session->saveState()); }
+  host::Result<void> restoreState() override { return done(session->restoreState()); }
+
 private:
+  static host::Result<void> done(llvm::Error error) {
+    if (error)
+      return toError(std::move(error));
+    return {};
+  }
   /// What a group is about; a group of no kind of its own is called after its path's first operation.
   static std::string kindOf(GroupOp group, const GroupInfo &info) {
     if (info.kind == "generic")

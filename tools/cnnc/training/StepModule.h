@@ -20,6 +20,13 @@ public:
   /// are finite.
   virtual host::Result<std::string> findNotFinite(int64_t batch, llvm::ArrayRef<const void *> inputs,
                                                   llvm::ArrayRef<void *> outputs) = 0;
+
+  /// Asks that the state stays where it is computed with between runs. False where that is the block itself; else the
+  /// block gets it by fetchState() alone, and restoreState() brings back what it was at saveState().
+  virtual host::Result<bool> keepState() { return false; }
+  virtual host::Result<void> fetchState() { return {}; }
+  virtual host::Result<void> saveState() { return {}; }
+  virtual host::Result<void> restoreState() { return {}; }
 };
 
 class StepModule {

@@ -152,6 +152,10 @@ Result<void> TrainingRun::prepareState() {
   if (!opened)
     return opened.error();
   session = std::move(*opened);
+  auto kept = session->keepState();
+  if (!kept)
+    return kept.error();
+  keepsState = *kept;
   call = std::make_unique<StepCall>(stepModule, options.settings.batch);
   call->setHyper("seed", static_cast<int64_t>(options.settings.seed));
   return {};
@@ -197,6 +201,8 @@ host::CheckpointInfo TrainingRun::info() const {
 Result<void> TrainingRun::saveCheckpoint() {
   if (!folder || savedAt == updates)
     return {};
+  if (auto done = fetchState(); !done)
+    return done;
   auto saved = folder->save(allTensors(*state), info());
   if (!saved)
     return saved.error();
@@ -310,16 +316,31 @@ Result<void> TrainingRun::update(const Batch &batch) {
   return isUpdate(batch) ? options.accumulation->step() : Result<void>();
 }
 
+Result<void> TrainingRun::fetchState() {
+  if (!keepsState || fetched)
+    return {};
+  if (auto done = session->fetchState(); !done)
+    return done;
+  if (const StateVariable *variable = state->firstNotFinite())
+    return makeError("step {}: '{}' is not finite", updates, variable->name);
+  fetched = true;
+  return {};
+}
+
 /// One step; false where it made a value that is not finite, the state being as before it.
 Result<bool> TrainingRun::runStep(const Batch &batch) {
-  before->copyFrom(*state);
+  if (!keepsState)
+    before->copyFrom(*state);
+  else if (auto done = session->saveState(); !done)
+    return done.error();
+  fetched = false;
   if (auto done = update(batch); !done)
     return done.error();
   std::string what;
   for (double loss : reports->batchLosses(outputs()))
     if (!std::isfinite(loss))
       what = fmt::format("the loss is {}", std::isnan(loss) ? std::abs(loss) : loss); // no "-nan"
-  if (what.empty())
+  if (what.empty() && !keepsState)
     if (const StateVariable *variable = state->firstNotFinite())
       what = "'" + variable->name + "' would not be finite";
   if (what.empty())
@@ -331,8 +352,22 @@ Result<bool> TrainingRun::runStep(const Batch &batch) {
 
 /// Runs the step again from the state before it, watched, and says in `endMessage` where the first value came from.
 Result<void> TrainingRun::explainNotFinite(const Batch &batch, const std::string &what) {
-  state->copyFrom(*before);
+  auto goBack = [&]() -> Result<void> {
+    if (keepsState)
+      return session->restoreState();
+    state->copyFrom(*before);
+    return {};
+  };
+  if (auto done = goBack(); !done)
+    return done;
   std::string where;
+  // Steps on a device do not look at what they make of the state.
+  if (keepsState) {
+    if (auto done = session->fetchState(); !done)
+      return done;
+    if (const StateVariable *variable = state->firstNotFinite())
+      where = "'" + variable->name + "' is not finite since the step before";
+  }
   for (const TrainingInput &input : program.inputs)
     if (where.empty() && !isFinite(binding.find(batch, input.name)))
       where = "input '" + input.name + "' has such a value in the data of this batch";
@@ -341,7 +376,8 @@ Result<void> TrainingRun::explainNotFinite(const Batch &batch, const std::string
                                       : call->findNotFinite(*session, batch.count, binding.data(batch));
     if (!found)
       return found.error();
-    state->copyFrom(*before);
+    if (auto done = goBack(); !done)
+      return done;
     where = found->empty() ? "no group of the step has such a result" : "the first such value is made by " + *found;
   }
   endMessage =
@@ -374,6 +410,9 @@ Result<void> TrainingRun::endEpoch(const Batch &batch, double seconds, double wa
   for (const Rate &rate : rates)
     record.extra.push_back(
         {rates.size() == 1 ? "learning_rate" : "learning_rate." + rate.hyper, rate.schedule.rate(rate.base, last)});
+  if (evaluator || best || options.statistics || batch.epoch + 1 == options.settings.epochs)
+    if (auto done = fetchState(); !done)
+      return done;
   if (evaluator) {
     copyForEvaluation(evaluator->state(), *state, program);
     if (auto done = evaluator->run(*data.validation); !done)
@@ -462,8 +501,11 @@ Result<RunEnd> TrainingRun::run(host::Progress &progress, const std::atomic<bool
       double seconds = secondsSince(epochStart), waited = loader->waitedSeconds() - waitedBefore;
       if (auto ended = endEpoch(batch, seconds, waited, progress, observer); !ended)
         return ended.error();
-      if (shouldStop)
+      if (shouldStop) {
+        if (auto fetchedState = fetchState(); !fetchedState)
+          return fetchedState.error();
         return RunEnd::Stopped;
+      }
       begins = true;
       epochStart = Clock::now();
       waitedBefore = loader->waitedSeconds();
@@ -475,6 +517,8 @@ Result<RunEnd> TrainingRun::run(host::Progress &progress, const std::atomic<bool
     bool enough = options.maxSteps > 0 && updates - firstUpdate >= options.maxSteps;
     // Between updates there are gradients that no checkpoint holds.
     if ((stop || enough) && isUpdate(batch)) {
+      if (auto fetchedState = fetchState(); !fetchedState)
+        return fetchedState.error();
       if (auto saved = saveCheckpoint(); !saved)
         return saved.error();
       endMessage = fmt::format("stopped after step {}", updates);

@@ -96,6 +96,8 @@ private:
     return (batch.index + 1) % options.accumulate == 0 || batch.index + 1 == epochSteps;
   }
   StepCall &outputs() { return options.accumulation ? options.accumulation->call() : *call; }
+  /// Brings the state to its block; an error where it is not finite, which steps on a device do not look for.
+  host::Result<void> fetchState();
   host::Result<void> explainNotFinite(const host::Batch &batch, const std::string &what);
   host::Result<void> endEpoch(const host::Batch &batch, double seconds, double waited, host::Progress &progress,
                               EpochObserver observer);
@@ -122,6 +124,8 @@ private:
   std::optional<StateBlock> state, before, best;
   std::unique_ptr<StepSession> session;
   std::unique_ptr<StepCall> call;
+  bool keepsState = false; ///< `session` has the state, of which `state` is a copy that `fetched` says is good.
+  bool fetched = true;
   std::optional<Reports> reports;
   std::unique_ptr<Evaluator> evaluator;
   std::optional<host::EarlyStop> earlyStop;

@@ -106,7 +106,9 @@ extern "C" cnn_network cnn_test_network = {2,
                                            weightsHash(),
                                            reinterpret_cast<const char *>(weights),
                                            3,
-                                           groups};
+                                           groups,
+                                           0,
+                                           kWeightBytes};
 
 void network::install() {
   auto &kernels = stub::machine().kernels;

@@ -317,3 +317,93 @@ TEST_F(CudaRun, SessionsStayWithinTheirBytes) {
   for (size_t i = 0; i < 4096; ++i)
     ASSERT_EQ(memory.get()[bytes + i], 0x5a) << "byte " << i << " after the session";
 }
+
+TEST_F(CudaRun, KeepsAStateOfTheHostOnTheDeviceUntilItIsFetched) {
+  addState();
+  Model model;
+  ASSERT_EQ(model.init(), CNN_OK);
+  Memory state = memoryOf(kStateBytes);
+  auto &value = *reinterpret_cast<float *>(state.get());
+  ASSERT_EQ(cnn_api_state_init(model.get(), state.get()), CNN_OK);
+  auto copies = [] {
+    return std::pair(stub::machine().count("cuMemcpyHtoDAsync_v2"), stub::machine().count("cuMemcpyDtoHAsync_v2"));
+  };
+  Session session;
+  ASSERT_EQ(session.init(model, 1, state.get()), CNN_OK);
+  for (int move : {CNN_STATE_FETCH, CNN_STATE_SAVE, CNN_STATE_RESTORE})
+    EXPECT_EQ(cnn_api_move_state(session.get(), move), CNN_ERROR_NOT_INITIALIZED);
+  EXPECT_EQ(cnn_api_move_state(nullptr, CNN_STATE_KEEP), CNN_ERROR_NULL);
+  Tensors tensors(1);
+  auto before = copies();
+  ASSERT_EQ(tensors.run(session.get()), CNN_OK);
+  EXPECT_EQ(copies().first - before.first, 3) << "two inputs and the state";
+  EXPECT_EQ(copies().second - before.second, 3) << "two outputs and the state";
+
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_KEEP), CNN_OK);
+  EXPECT_EQ(cnn_api_move_state(session.get(), CNN_STATE_RESTORE), CNN_ERROR_NOT_INITIALIZED) << "none was saved";
+  EXPECT_EQ(cnn_api_move_state(session.get(), 4), CNN_ERROR_OPTIONS);
+  before = copies();
+  for (int run = 0; run < 3; ++run)
+    ASSERT_EQ(tensors.run(session.get()), CNN_OK);
+  EXPECT_EQ(copies().first - before.first, 6);
+  EXPECT_EQ(copies().second - before.second, 6);
+  EXPECT_EQ(value, 8.0f) << "7 and the first run";
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_FETCH), CNN_OK);
+  EXPECT_EQ(value, 11.0f);
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_SAVE), CNN_OK);
+  ASSERT_EQ(tensors.run(session.get()), CNN_OK);
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_RESTORE), CNN_OK);
+  ASSERT_EQ(tensors.run(session.get()), CNN_OK);
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_FETCH), CNN_OK);
+  EXPECT_EQ(value, 12.0f);
+  // The block's values are taken again when they are asked for.
+  value = 50;
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_KEEP), CNN_OK);
+  ASSERT_EQ(tensors.run(session.get()), CNN_OK);
+  ASSERT_EQ(cnn_api_move_state(session.get(), CNN_STATE_FETCH), CNN_OK);
+  EXPECT_EQ(value, 51.0f);
+}
+
+TEST_F(CudaRun, CopiesNoStateThatIsOnTheDevice) {
+  addState();
+  Model model;
+  ASSERT_EQ(model.init(), CNN_OK);
+  const CUdeviceptr state = stub::allocate(kStateBytes);
+  ASSERT_EQ(cnn_api_state_init(model.get(), reinterpret_cast<void *>(state)), CNN_OK);
+  {
+    Session session;
+    ASSERT_EQ(session.init(model, 1, reinterpret_cast<void *>(state)), CNN_OK);
+    Tensors tensors(1);
+    DeviceTensor x(tensors.x), table(tensors.table), y(tensors.y), sums(tensors.sums);
+    cnn_tensor inputs[] = {{x.data, nullptr}, {table.data, nullptr}},
+               outputs[] = {{y.data, nullptr}, {sums.data, nullptr}};
+    const size_t before = stub::machine().calls.size();
+    for (int step = 0; step < 3; ++step)
+      ASSERT_EQ(cnn_api_step(session.get(), 1, inputs, nullptr, outputs), CNN_OK);
+    for (size_t i = before; i < stub::machine().calls.size(); ++i)
+      EXPECT_EQ(stub::machine().calls[i].find("Memcpy"), std::string::npos) << stub::machine().calls[i];
+    EXPECT_EQ(*reinterpret_cast<float *>(state), 10.0f);
+  }
+  stub::release(state);
+}
+
+TEST_F(CudaRun, RunsAgainOnWhatLiesOnTheDevice) {
+  Model model;
+  ASSERT_EQ(model.init(), CNN_OK);
+  Session session;
+  ASSERT_EQ(session.init(model, 2), CNN_OK);
+  int64_t nanoseconds = 0;
+  EXPECT_EQ(cnn_api_run_again(session.get(), 2, &nanoseconds), CNN_ERROR_BATCH) << "nothing ran yet";
+  EXPECT_EQ(cnn_api_run_again(session.get(), 2, nullptr), CNN_ERROR_NULL);
+  Tensors tensors(2);
+  ASSERT_EQ(tensors.run(session.get()), CNN_OK);
+  EXPECT_EQ(cnn_api_run_again(session.get(), 1, &nanoseconds), CNN_ERROR_BATCH);
+  const size_t before = stub::machine().calls.size();
+  for (int run = 0; run < 3; ++run) {
+    ASSERT_EQ(cnn_api_run_again(session.get(), 2, &nanoseconds), CNN_OK);
+    EXPECT_EQ(nanoseconds, 500000);
+  }
+  EXPECT_EQ(replayed(), 9);
+  for (size_t i = before; i < stub::machine().calls.size(); ++i)
+    EXPECT_EQ(stub::machine().calls[i].find("Memcpy"), std::string::npos) << stub::machine().calls[i];
+}

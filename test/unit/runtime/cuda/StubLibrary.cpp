@@ -1,8 +1,8 @@
 // The stub driver as a library in the driver's place, for programs that open libcuda.so.1. Kernels do nothing. From the
 // environment: CNN_STUB_FAIL=ENTRY:NUMBER:RESULT makes one call fail, and all later ones with a + behind it;
-// CNN_STUB_CAPABILITY=130 is a device of compute capability 13.0 (80);
-// CNN_STUB_LOG=FILE gets a line when the program ends, with the number of launches, replays and allocations and with
-// what was not given back.
+// CNN_STUB_CAPABILITY=130 is a device of compute capability 13.0 (80), CNN_STUB_FREE=BYTES its free memory;
+// CNN_STUB_LOG=FILE gets lines when the program ends, with the number of launches, replays, allocations and copies and
+// with what was not given back.
 #include "test/unit/runtime/cuda/StubDriver.h"
 
 #include <cstdio>
@@ -17,6 +17,8 @@ struct Library {
     machine.knowsAllKernels = true;
     if (const char *capability = std::getenv("CNN_STUB_CAPABILITY"))
       machine.capability = std::atoi(capability);
+    if (const char *bytes = std::getenv("CNN_STUB_FREE"))
+      machine.freeBytes = std::strtoull(bytes, nullptr, 10);
     const char *fail = std::getenv("CNN_STUB_FAIL");
     if (!fail)
       return;
@@ -37,6 +39,8 @@ struct Library {
     std::fprintf(file, "%d launches, %d replays, %d allocations, left: %s\n", machine.count("cuLaunchKernel"),
                  machine.count("cuGraphLaunch"), machine.count("cuMemAlloc_v2"),
                  leaks.empty() ? "nothing" : leaks.c_str());
+    std::fprintf(file, "copies: %d to the device, %d from it, %d on it\n", machine.count("cuMemcpyHtoDAsync_v2"),
+                 machine.count("cuMemcpyDtoHAsync_v2"), machine.count("cuMemcpyDtoDAsync_v2"));
     std::fclose(file);
   }
 } library;

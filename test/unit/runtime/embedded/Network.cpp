@@ -138,6 +138,8 @@ extern "C" cnn_network cnn_test_network = {2,
                                            weightsHash(),
                                            nullptr,
                                            2,
-                                           groups};
+                                           groups,
+                                           0,
+                                           kWeightBytes};
 
 void network::setStateBytes(int64_t bytes) { cnn_test_network.state_bytes = bytes; }
