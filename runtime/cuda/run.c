@@ -62,16 +62,7 @@ static int transfer(const cnn_session *session, const cnn_cuda_binding *binding,
   return code;
 }
 
-/* A call's arguments, all checked. */
-typedef struct call {
-  int64_t batch;
-  const cnn_input_list *inputs;
-  const cnn_tensor *outputs;
-  cnn_observer observer; /* null: not observed */
-  void *context;
-} call;
-
-static cnn_view input_view(const call *call, int64_t index) {
+static cnn_view input_view(const cnn_call *call, int64_t index) {
   cnn_view view;
   const cnn_tensor input = cnn_input_at(call->inputs, index);
   cnn_make_view(&view, &cnn_this_network.inputs[index], &input);
@@ -79,7 +70,7 @@ static cnn_view input_view(const call *call, int64_t index) {
 }
 
 /* Outputs that are not wanted are computed into the staging area. */
-static int bind_all(cnn_session *session, const call *call) {
+static int bind_all(cnn_session *session, const cnn_call *call) {
   const cnn_network *network = &cnn_this_network;
   int code = CNN_OK;
   for (int64_t i = 0; code == CNN_OK && i < network->input_count; ++i) {
@@ -99,7 +90,7 @@ static int bind_all(cnn_session *session, const call *call) {
 
 /* Whether the call has to wait for the device: its own stream is nothing that the caller could wait for, and memory of
  * the host may be changed or read once the call has returned. Hyperparameters are small enough to be taken at once. */
-static int must_wait(const cnn_session *session, const call *call) {
+static int must_wait(const cnn_session *session, const cnn_call *call) {
   const cnn_network *network = &cnn_this_network;
   int has_host = session->stream == session->own_stream || (session->host_state && !session->keeps_state);
   for (int64_t i = 0; i < network->input_count - network->hyper_count; ++i)
@@ -109,7 +100,7 @@ static int must_wait(const cnn_session *session, const call *call) {
   return has_host;
 }
 
-static int copy_in(cnn_session *session, const call *call) {
+static int copy_in(cnn_session *session, const cnn_call *call) {
   const cnn_network *network = &cnn_this_network;
   int code = CNN_OK;
   for (int64_t i = 0; code == CNN_OK && i < network->input_count; ++i) {
@@ -125,7 +116,7 @@ static int copy_in(cnn_session *session, const call *call) {
   return code;
 }
 
-static int launch(cnn_session *session, const call *call) {
+static int launch(cnn_session *session, const cnn_call *call) {
   if (call->observer)
     return cnn_cuda_launch_observed(session, call->batch, call->observer, call->context);
   if (session->on_group)
@@ -135,7 +126,7 @@ static int launch(cnn_session *session, const call *call) {
 
 /* The kernels are waited for before anything of the caller's is written: a state that is his stays whole when one
  * fails. */
-static int copy_out(cnn_session *session, const call *call) {
+static int copy_out(cnn_session *session, const cnn_call *call) {
   const cnn_network *network = &cnn_this_network;
   const cnn_cuda_driver *driver = &session->model->driver;
   const int waits = must_wait(session, call);
@@ -162,37 +153,12 @@ static int copy_out(cnn_session *session, const call *call) {
   return code;
 }
 
-/* All that the caller can do wrong is found before anything is written. */
-static int check_call(const cnn_session *session, const call *call) {
-  const cnn_network *network = &cnn_this_network;
-  const int64_t tensor_count = network->input_count - (call->inputs->hyper ? network->hyper_count : 0);
-  if (!session || (!call->inputs->tensors && tensor_count) || (!call->outputs && network->output_count))
+int cnn_run_call(cnn_session *session, const cnn_call *call) {
+  if (!session)
     return CNN_ERROR_NULL;
   if (session->magic != CNN_CUDA_SESSION_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
-  if (call->batch < 1 || call->batch > session->max_batch || (network->batch && call->batch != network->batch))
-    return CNN_ERROR_BATCH;
-  cnn_view view;
-  for (int64_t i = 0; i < network->input_count; ++i) {
-    const cnn_tensor input = cnn_input_at(call->inputs, i);
-    const int code = cnn_make_view(&view, &network->inputs[i], &input);
-    if (code != CNN_OK)
-      return code;
-  }
-  int64_t wanted = 0;
-  for (int64_t i = 0; i < network->output_count; ++i) {
-    if (!call->outputs[i].data)
-      continue;
-    ++wanted;
-    const int code = cnn_make_view(&view, &network->outputs[i], &call->outputs[i]);
-    if (code != CNN_OK)
-      return code;
-  }
-  return wanted || !network->output_count ? CNN_OK : CNN_ERROR_NULL;
-}
-
-static int run(cnn_session *session, const call *call) {
-  int code = check_call(session, call);
+  int code = cnn_check_call(call, session->max_batch);
   if (code == CNN_OK)
     code = cnn_cuda_enter(session->model);
   if (code != CNN_OK)
@@ -241,22 +207,4 @@ int cnn_api_run_again(cnn_session *session, int64_t batch, int64_t *nanoseconds)
   *nanoseconds = (int64_t)((double)milliseconds * 1e6);
   cnn_cuda_leave(session->model);
   return code;
-}
-
-int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
-                         cnn_observer observer, void *context) {
-  const cnn_input_list list = {inputs, NULL};
-  return run(session, &(call){batch, &list, outputs, observer, context});
-}
-
-int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs) {
-  return cnn_api_run_observed(session, batch, inputs, outputs, NULL, NULL);
-}
-
-int cnn_api_step(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const void *hyper,
-                 const cnn_tensor *outputs) {
-  if (!hyper && cnn_this_network.hyper_count)
-    return CNN_ERROR_NULL;
-  const cnn_input_list list = {inputs, hyper};
-  return run(session, &(call){batch, &list, outputs, NULL, NULL});
 }

@@ -5,66 +5,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where parts lie from a begin, in host or device memory. */
-typedef struct area {
-  size_t end;
-  int overflow;
-} area;
-
-static size_t place(area *area, int64_t bytes, int64_t count) {
-  size_t begin = area->end, part, end;
-  area->overflow |= __builtin_mul_overflow((size_t)bytes, (size_t)count, &part);
-  area->overflow |= __builtin_add_overflow(begin, part, &end);
-  area->overflow |= __builtin_add_overflow(end, (size_t)CNN_ALIGNMENT - 1, &end);
-  area->end = end & ~(size_t)(CNN_ALIGNMENT - 1);
-  area->overflow |= area->end > PTRDIFF_MAX;
-  return begin;
-}
-
-static size_t place_tensors(area *area, const cnn_tensor_info *tensors, int64_t count, int64_t max_batch) {
-  const size_t begin = area->end;
-  for (int64_t i = 0; i < count; ++i)
-    place(area, cnn_round(tensors[i].image_bytes), tensors[i].batched ? max_batch : 1);
-  return begin;
-}
-
 static int64_t event_count(void) { return cnn_this_network.step_count > 1 ? cnn_this_network.step_count + 1 : 2; }
 
 typedef struct host_layout {
   size_t inputs, outputs, values, parameters, graph_addresses, events, input_staging, output_staging;
-  area area;
+  cnn_area area;
 } host_layout;
 
 static host_layout lay_out_host(int64_t max_batch) {
   const cnn_network *network = &cnn_this_network;
   const int64_t arguments = 2 * network->max_operands + 2, tensors = network->input_count + network->output_count;
   host_layout layout = {0};
-  place(&layout.area, sizeof(cnn_session), 1);
-  layout.inputs = place(&layout.area, sizeof(cnn_cuda_binding), network->input_count);
-  layout.outputs = place(&layout.area, sizeof(cnn_cuda_binding), network->output_count);
-  layout.values = place(&layout.area, sizeof(uint64_t), arguments);
-  layout.parameters = place(&layout.area, sizeof(void *), arguments);
-  layout.graph_addresses = place(&layout.area, sizeof(CUdeviceptr), CNN_CUDA_GRAPHS * tensors);
-  layout.events = place(&layout.area, sizeof(CUevent), event_count());
-  layout.input_staging = place_tensors(&layout.area, network->inputs, network->input_count, max_batch);
-  layout.output_staging = place_tensors(&layout.area, network->outputs, network->output_count, max_batch);
+  cnn_place(&layout.area, sizeof(cnn_session), 1);
+  layout.inputs = cnn_place(&layout.area, sizeof(cnn_cuda_binding), network->input_count);
+  layout.outputs = cnn_place(&layout.area, sizeof(cnn_cuda_binding), network->output_count);
+  layout.values = cnn_place(&layout.area, sizeof(uint64_t), arguments);
+  layout.parameters = cnn_place(&layout.area, sizeof(void *), arguments);
+  layout.graph_addresses = cnn_place(&layout.area, sizeof(CUdeviceptr), CNN_CUDA_GRAPHS * tensors);
+  layout.events = cnn_place(&layout.area, sizeof(CUevent), event_count());
+  layout.input_staging = cnn_place_tensors(&layout.area, network->inputs, network->input_count, max_batch);
+  layout.output_staging = cnn_place_tensors(&layout.area, network->outputs, network->output_count, max_batch);
   return layout;
 }
 
 /* A copy of the state comes last, so that it can be left out. */
 typedef struct device_layout {
   size_t fixed, inputs, outputs, state;
-  area area;
+  cnn_area area;
 } device_layout;
 
 static device_layout lay_out_device(int64_t max_batch, int has_state_copy) {
   const cnn_network *network = &cnn_this_network;
   device_layout layout = {0};
-  place(&layout.area, network->workspace_bytes, max_batch);
-  layout.fixed = place(&layout.area, network->fixed_bytes, 1);
-  layout.inputs = place_tensors(&layout.area, network->inputs, network->input_count, max_batch);
-  layout.outputs = place_tensors(&layout.area, network->outputs, network->output_count, max_batch);
-  layout.state = place(&layout.area, has_state_copy ? network->state_bytes : 0, 1);
+  cnn_place(&layout.area, network->workspace_bytes, max_batch);
+  layout.fixed = cnn_place(&layout.area, network->fixed_bytes, 1);
+  layout.inputs = cnn_place_tensors(&layout.area, network->inputs, network->input_count, max_batch);
+  layout.outputs = cnn_place_tensors(&layout.area, network->outputs, network->output_count, max_batch);
+  layout.state = cnn_place(&layout.area, has_state_copy ? network->state_bytes : 0, 1);
   /* The driver gives no memory of no size. */
   if (layout.area.end == 0)
     layout.area.end = CNN_ALIGNMENT;
@@ -72,7 +49,7 @@ static device_layout lay_out_device(int64_t max_batch, int has_state_copy) {
 }
 
 static int check_sizes(int64_t max_batch, int threads) {
-  if (max_batch < 1 || (cnn_this_network.batch && max_batch != cnn_this_network.batch))
+  if (cnn_check_max_batch(max_batch) != CNN_OK)
     return CNN_ERROR_BATCH;
   if (threads < 0 || threads > CNN_MAX_THREADS)
     return CNN_ERROR_THREADS;
@@ -259,10 +236,6 @@ int cnn_api_session_on_group(cnn_session *session, cnn_group_callback callback, 
   session->on_group = callback;
   session->on_group_context = context;
   return CNN_OK;
-}
-
-const char *cnn_api_group(int64_t group) {
-  return group >= 0 && group < cnn_this_network.group_count ? cnn_this_network.groups[group] : NULL;
 }
 
 void cnn_api_session_end(cnn_session *session) {

@@ -1,4 +1,5 @@
-/* What the runtimes of all kinds of machines share: the caller's tensors seen as images with strides, and the weights.
+/* What the runtimes of all kinds of machines share: the caller's tensors seen as images with strides, the weights, what
+ * a run is called with, and how memory is divided.
  * Freestanding C: libc is called for files only. */
 #ifndef CNN_SHARED_H
 #define CNN_SHARED_H
@@ -48,5 +49,32 @@ typedef struct cnn_input_list {
   const char *hyper; /* null: all inputs are tensors */
 } cnn_input_list;
 cnn_tensor cnn_input_at(const cnn_input_list *list, int64_t index);
+
+/* A run as the caller asks for it. */
+typedef struct cnn_call {
+  int64_t batch;
+  const cnn_input_list *inputs;
+  const cnn_tensor *outputs;
+  cnn_observer observer; /* null: not observed */
+  void *context;
+} cnn_call;
+
+/* All that the caller can do wrong with tensors, for sessions up to max_batch; nothing has been written then. */
+int cnn_check_call(const cnn_call *call, int64_t max_batch);
+/* Each runtime's own, to which the functions for running come down; any argument may be wrong. */
+int cnn_run_call(cnn_session *session, const cnn_call *call);
+
+/* Parts of memory one after the other, each aligned to CNN_ALIGNMENT. */
+typedef struct cnn_area {
+  size_t end;
+  int overflow; /* there is no such memory */
+} cnn_area;
+
+/* Where the next part begins: `count` times as many bytes. */
+size_t cnn_place(cnn_area *area, int64_t bytes, int64_t count);
+/* Staging areas, for batches up to max_batch. */
+size_t cnn_place_tensors(cnn_area *area, const cnn_tensor_info *tensors, int64_t count, int64_t max_batch);
+/* Whether the network takes batches up to this. */
+int cnn_check_max_batch(int64_t max_batch);
 
 #endif

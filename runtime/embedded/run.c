@@ -208,76 +208,45 @@ static void run_steps(cnn_session *session, int64_t batch, cnn_observer observer
   }
 }
 
-static int run(cnn_session *session, int64_t batch, const cnn_input_list *inputs, const cnn_tensor *outputs,
-               cnn_observer observer, void *context) {
+int cnn_run_call(cnn_session *session, const cnn_call *call) {
   const cnn_network *network = &cnn_this_network;
-  const int64_t tensor_count = network->input_count - (inputs->hyper ? network->hyper_count : 0);
-  if (!session || (!inputs->tensors && tensor_count) || (!outputs && network->output_count))
+  if (!session)
     return CNN_ERROR_NULL;
   if (session->magic != CNN_SESSION_MAGIC)
     return CNN_ERROR_NOT_INITIALIZED;
-  if (batch < 1 || batch > session->max_batch || (network->batch && batch != network->batch))
-    return CNN_ERROR_BATCH;
+  const int code = cnn_check_call(call, session->max_batch);
+  if (code != CNN_OK)
+    return code;
 
-  /* All tensors are checked before anything is written. */
   cnn_view tensor;
-  int code;
-  for (int64_t i = 0; i < network->input_count; ++i) {
-    const cnn_tensor input = cnn_input_at(inputs, i);
-    code = cnn_make_view(&tensor, &network->inputs[i], &input);
-    if (code != CNN_OK)
-      return code;
-  }
   char *staging = session->staging;
-  for (int64_t i = 0; i < network->input_count; ++i)
-    staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
-  int64_t wanted = 0;
-  for (int64_t i = 0; i < network->output_count; ++i) {
-    /* What is not wanted is computed into the staging area. */
-    const cnn_tensor dense = {staging, NULL};
-    wanted += outputs[i].data != NULL;
-    code = cnn_make_view(&tensor, &network->outputs[i], outputs[i].data ? &outputs[i] : &dense);
-    if (code != CNN_OK)
-      return code;
-    bind(&session->outputs[i], &network->outputs[i], &tensor, staging);
-    staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
-  }
-  if (!wanted && network->output_count)
-    return CNN_ERROR_NULL;
-  staging = session->staging;
   for (int64_t i = 0; i < network->input_count; ++i) {
-    const cnn_tensor input = cnn_input_at(inputs, i);
+    const cnn_tensor input = cnn_input_at(call->inputs, i);
     cnn_make_view(&tensor, &network->inputs[i], &input);
     bind(&session->inputs[i], &network->inputs[i], &tensor, staging);
     if (!tensor.contiguous)
-      cnn_copy_images(&network->inputs[i], &tensor, staging, batch, 1);
+      cnn_copy_images(&network->inputs[i], &tensor, staging, call->batch, 1);
     staging += cnn_staging_bytes(&network->inputs[i], session->max_batch);
   }
-
-  run_steps(session, batch, observer, context);
-
+  char *const output_staging = staging;
   for (int64_t i = 0; i < network->output_count; ++i) {
-    if (outputs[i].data && cnn_make_view(&tensor, &network->outputs[i], &outputs[i]) == CNN_OK && !tensor.contiguous)
-      cnn_copy_images(&network->outputs[i], &tensor, staging, batch, 0);
+    /* What is not wanted is computed into the staging area. */
+    const cnn_tensor dense = {staging, NULL};
+    cnn_make_view(&tensor, &network->outputs[i], call->outputs[i].data ? &call->outputs[i] : &dense);
+    bind(&session->outputs[i], &network->outputs[i], &tensor, staging);
+    staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
+  }
+
+  run_steps(session, call->batch, call->observer, call->context);
+
+  staging = output_staging;
+  for (int64_t i = 0; i < network->output_count; ++i) {
+    if (call->outputs[i].data) {
+      cnn_make_view(&tensor, &network->outputs[i], &call->outputs[i]);
+      if (!tensor.contiguous)
+        cnn_copy_images(&network->outputs[i], &tensor, staging, call->batch, 0);
+    }
     staging += cnn_staging_bytes(&network->outputs[i], session->max_batch);
   }
   return CNN_OK;
-}
-
-int cnn_api_run_observed(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs,
-                         cnn_observer observer, void *context) {
-  const cnn_input_list list = {inputs, NULL};
-  return run(session, batch, &list, outputs, observer, context);
-}
-
-int cnn_api_run(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const cnn_tensor *outputs) {
-  return cnn_api_run_observed(session, batch, inputs, outputs, NULL, NULL);
-}
-
-int cnn_api_step(cnn_session *session, int64_t batch, const cnn_tensor *inputs, const void *hyper,
-                 const cnn_tensor *outputs) {
-  if (!hyper && cnn_this_network.hyper_count)
-    return CNN_ERROR_NULL;
-  const cnn_input_list list = {inputs, hyper};
-  return run(session, batch, &list, outputs, NULL, NULL);
 }

@@ -6,45 +6,31 @@
 
 /* Where the parts of a session lie, from its begin. */
 typedef struct session_layout {
-  size_t inputs, outputs, buffers, image_strides, workers, workspace, fixed, scratch, staging, end;
-  int overflow;
+  size_t inputs, outputs, buffers, image_strides, workers, workspace, fixed, scratch, staging;
+  cnn_area area;
 } session_layout;
-
-static size_t place(session_layout *layout, int64_t bytes, int64_t count) {
-  size_t begin = layout->end, part, end;
-  layout->overflow |= __builtin_mul_overflow((size_t)bytes, (size_t)count, &part);
-  layout->overflow |= __builtin_add_overflow(begin, part, &end);
-  layout->overflow |= __builtin_add_overflow(end, (size_t)CNN_ALIGNMENT - 1, &end);
-  layout->end = end & ~(size_t)(CNN_ALIGNMENT - 1);
-  return begin;
-}
 
 int64_t cnn_scratch_stride(void) { return (cnn_this_network.scratch_bytes + 127) & -(int64_t)128; }
 
 static session_layout lay_out(int64_t max_batch, int threads) {
   const cnn_network *network = &cnn_this_network;
   session_layout layout = {0};
-  place(&layout, sizeof(cnn_session), 1);
-  layout.inputs = place(&layout, sizeof(cnn_binding), network->input_count);
-  layout.outputs = place(&layout, sizeof(cnn_binding), network->output_count);
-  layout.buffers = place(&layout, sizeof(char *), network->max_operands);
-  layout.image_strides = place(&layout, sizeof(int64_t), network->max_operands);
-  layout.workers = place(&layout, sizeof(cnn_worker), threads);
-  layout.workspace = place(&layout, network->workspace_bytes, max_batch);
-  layout.fixed = place(&layout, network->fixed_bytes, 1);
-  layout.scratch = place(&layout, cnn_scratch_stride(), threads);
-  layout.staging = layout.end;
-  for (int64_t i = 0; i < network->input_count; ++i)
-    place(&layout, cnn_round(network->inputs[i].image_bytes), network->inputs[i].batched ? max_batch : 1);
-  for (int64_t i = 0; i < network->output_count; ++i)
-    place(&layout, cnn_round(network->outputs[i].image_bytes), network->outputs[i].batched ? max_batch : 1);
-  if (layout.end > PTRDIFF_MAX)
-    layout.overflow = 1;
+  cnn_place(&layout.area, sizeof(cnn_session), 1);
+  layout.inputs = cnn_place(&layout.area, sizeof(cnn_binding), network->input_count);
+  layout.outputs = cnn_place(&layout.area, sizeof(cnn_binding), network->output_count);
+  layout.buffers = cnn_place(&layout.area, sizeof(char *), network->max_operands);
+  layout.image_strides = cnn_place(&layout.area, sizeof(int64_t), network->max_operands);
+  layout.workers = cnn_place(&layout.area, sizeof(cnn_worker), threads);
+  layout.workspace = cnn_place(&layout.area, network->workspace_bytes, max_batch);
+  layout.fixed = cnn_place(&layout.area, network->fixed_bytes, 1);
+  layout.scratch = cnn_place(&layout.area, cnn_scratch_stride(), threads);
+  layout.staging = cnn_place_tensors(&layout.area, network->inputs, network->input_count, max_batch);
+  cnn_place_tensors(&layout.area, network->outputs, network->output_count, max_batch);
   return layout;
 }
 
 static int check_sizes(int64_t max_batch, int threads) {
-  if (max_batch < 1 || (cnn_this_network.batch && max_batch != cnn_this_network.batch))
+  if (cnn_check_max_batch(max_batch) != CNN_OK)
     return CNN_ERROR_BATCH;
   return threads < 1 || threads > CNN_MAX_THREADS ? CNN_ERROR_THREADS : CNN_OK;
 }
@@ -53,7 +39,7 @@ size_t cnn_api_session_bytes(const cnn_model *model, int64_t max_batch, int thre
   if (!model || model->magic != CNN_MODEL_MAGIC || check_sizes(max_batch, threads) != CNN_OK)
     return 0;
   session_layout layout = lay_out(max_batch, threads);
-  return layout.overflow ? 0 : layout.end;
+  return layout.area.overflow ? 0 : layout.area.end;
 }
 
 int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn_session_options *options) {
@@ -79,7 +65,7 @@ int cnn_api_session_init(cnn_session *session, const cnn_model *model, const cnn
   if (code != CNN_OK)
     return code;
   session_layout layout = lay_out(options->max_batch, threads);
-  if (layout.overflow)
+  if (layout.area.overflow)
     return CNN_ERROR_BATCH;
 
   char *begin = (char *)session;
@@ -121,10 +107,6 @@ int cnn_api_session_on_group(cnn_session *session, cnn_group_callback callback, 
   session->on_group = callback;
   session->on_group_context = context;
   return CNN_OK;
-}
-
-const char *cnn_api_group(int64_t group) {
-  return group >= 0 && group < cnn_this_network.group_count ? cnn_this_network.groups[group] : NULL;
 }
 
 void cnn_api_session_end(cnn_session *session) {
