@@ -133,6 +133,59 @@ private:
   bool failure = false;
 };
 
+/// What minimizations with scaled losses share in a function.
+class LossScaling {
+public:
+  explicit LossScaling(func::FuncOp function) : function(function) {}
+
+  /// The scale, an argument behind the other hyperparameters.
+  FailureOr<Value> scaleLike(Value loss) {
+    if (scale)
+      return scale;
+    unsigned place = 0;
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (!function.getArgAttr(i, kStateAttr))
+        place = i + 1;
+    Builder builder(function.getContext());
+    auto name = builder.getDictionaryAttr(builder.getNamedAttr(kHyperAttr, builder.getStringAttr(kLossScaleHyper)));
+    if (failed(function.insertArgument(place, loss.getType(), name, function.getLoc())))
+      return failure();
+    return scale = function.getArgument(place);
+  }
+
+  /// The gradient of the loss itself.
+  Value unscale(TensorBuilder &b, Value gradient) {
+    Value result = b.mul(gradient, b.broadcastScalar(b.divide(1, scale), gradient));
+    // 1 for what is finite; comparing is the only thing that ends a NaN.
+    double largest =
+        APFloat::getLargest(cast<FloatType>(TensorBuilder::typeOf(result).getElementType()).getFloatSemantics())
+            .convertToDouble();
+    Value wrong = b.subFrom(1, b.step(b.subFrom(largest, b.abs(result))));
+    if (TensorBuilder::typeOf(wrong).getRank() > 0)
+      wrong = b.sum(wrong);
+    overflow = overflow ? b.add(overflow, wrong) : wrong;
+    return result;
+  }
+
+  LogicalResult finish() {
+    if (!overflow)
+      return success();
+    Builder builder(function.getContext());
+    unsigned place = 0;
+    while (place < function.getNumResults() && function.getResultAttr(place, kOutputAttr))
+      ++place;
+    auto name = builder.getDictionaryAttr(builder.getNamedAttr(kOutputAttr, builder.getStringAttr(kOverflowOutput)));
+    if (failed(function.insertResult(place, overflow.getType(), name)))
+      return failure();
+    function.getBody().front().getTerminator()->insertOperands(place, overflow);
+    return success();
+  }
+
+private:
+  func::FuncOp function;
+  Value scale, overflow;
+};
+
 struct Differentiate : impl::DifferentiateBase<Differentiate> {
   using Base::Base;
 
@@ -146,9 +199,12 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
         for (BlockArgument argument : function.getArguments())
           if (auto tie = function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), kStateAttr))
             names[argument] = tie.getValue();
+      LossScaling scaling(function);
       for (MinimizeOp op : minimizations)
-        if (failed(expand(function, op, names)))
+        if (failed(expand(function, op, names, scaling)))
           return signalPassFailure();
+      if (failed(scaling.finish()))
+        return signalPassFailure();
       // Nobody asks any more.
       function.walk([](StopGradientOp op) {
         op.replaceAllUsesWith(op.getInput());
@@ -158,7 +214,8 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
     }
   }
 
-  static LogicalResult expand(func::FuncOp function, MinimizeOp op, DenseMap<Value, StringRef> &names);
+  static LogicalResult expand(func::FuncOp function, MinimizeOp op, DenseMap<Value, StringRef> &names,
+                              LossScaling &scaling);
 };
 
 } // namespace
@@ -181,7 +238,8 @@ static Value applyOptimizer(optimizers::Update &update) {
   llvm_unreachable("an unknown optimizer");
 }
 
-LogicalResult Differentiate::expand(func::FuncOp function, MinimizeOp op, DenseMap<Value, StringRef> &names) {
+LogicalResult Differentiate::expand(func::FuncOp function, MinimizeOp op, DenseMap<Value, StringRef> &names,
+                                    LossScaling &scaling) {
   llvm::DenseSet<StringRef> seen;
   for (Value parameter : op.getParameters()) {
     StringRef name = names.lookup(parameter);
@@ -195,12 +253,23 @@ LogicalResult Differentiate::expand(func::FuncOp function, MinimizeOp op, DenseM
   OpBuilder builder(op);
   std::string path = getPath(op).str();
   Operation *lastForward = op->getPrevNode();
-  FailureOr<SmallVector<Value>> gradients = buildGradients(builder, op.getLoss(), llvm::to_vector(op.getParameters()));
+  TensorBuilder common(builder, op.getLoc(), path);
+  const bool isScaled = op->hasAttr(kLossScalingAttr);
+  Value loss = op.getLoss();
+  if (isScaled) {
+    FailureOr<Value> scale = scaling.scaleLike(loss);
+    if (failed(scale))
+      return failure();
+    loss = common.mul(loss, *scale);
+  }
+  FailureOr<SmallVector<Value>> gradients = buildGradients(builder, loss, llvm::to_vector(op.getParameters()));
   if (failed(gradients))
     return failure();
   if (lastForward && lastForward->getNextNode() != op)
     recomputeRegions(lastForward->getNextNode(), op);
-  TensorBuilder common(builder, op.getLoc(), path);
+  if (isScaled)
+    for (Value &gradient : *gradients)
+      gradient = scaling.unscale(common, gradient);
   if (op.getClipValue())
     *gradients = clipByValue(common, *gradients, op.getClipValue()->convertToDouble());
   if (op.getClipNorm())

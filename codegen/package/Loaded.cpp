@@ -17,9 +17,6 @@ using llvm::Expected;
 using llvm::StringRef;
 
 namespace {
-/// cnn_state_move of cnn_cuda_api.h.
-enum StateMove { kStateKeep, kStateFetch, kStateSave, kStateRestore };
-
 struct ObserverContext {
   const Program &program;
   StepObserver observer;
@@ -48,9 +45,9 @@ struct Loaded::Api {
   decltype(&cnn_api_resolve) resolve = nullptr;
   decltype(&cnn_api_error) error = nullptr;
   decltype(&cnn_api_isa) isa = nullptr;
-  /// Of targets with a device (runtime/cuda/cnn_cuda_api.h); null elsewhere.
-  int (*moveState)(cnn_session *session, int move) = nullptr;
-  int (*runAgain)(cnn_session *session, int64_t batch, int64_t *nanoseconds) = nullptr;
+  /// Of targets with a device; null elsewhere.
+  decltype(&cnn_api_move_state) moveState = nullptr;
+  decltype(&cnn_api_run_again) runAgain = nullptr;
 
   cnn_model *model = nullptr;
 
@@ -256,14 +253,14 @@ llvm::Error LoadedSession::moveState(int move) {
 Expected<bool> LoadedSession::keepState() {
   if (!loaded.api->moveState || loaded.source.stateBytes == 0)
     return false;
-  if (llvm::Error error = moveState(kStateKeep))
+  if (llvm::Error error = moveState(CNN_STATE_KEEP))
     return error;
   return true;
 }
 
-llvm::Error LoadedSession::fetchState() { return moveState(kStateFetch); }
-llvm::Error LoadedSession::saveState() { return moveState(kStateSave); }
-llvm::Error LoadedSession::restoreState() { return moveState(kStateRestore); }
+llvm::Error LoadedSession::fetchState() { return moveState(CNN_STATE_FETCH); }
+llvm::Error LoadedSession::saveState() { return moveState(CNN_STATE_SAVE); }
+llvm::Error LoadedSession::restoreState() { return moveState(CNN_STATE_RESTORE); }
 
 std::pair<char *, int64_t> LoadedSession::resolve(const Operand &operand, int64_t batch) const {
   const cnn_operand translated = {static_cast<int64_t>(operand.segment), operand.offset, operand.slice,

@@ -30,19 +30,6 @@ int cnn_api_driver_error(void);
 /* Exported by libraries for the tools: models that are made from now on find the driver's entries by `lookup` instead
  * of in libcuda.so.1; null: there again. */
 void cnn_api_use_driver(cnn_cuda_lookup lookup);
-/* Exported likewise: what becomes of a state whose block is in host memory. After CNN_STATE_KEEP, which takes the
- * block's values, runs leave it on the device; the others need that. A state in device memory is there already: nothing
- * is done but CNN_STATE_SAVE and CNN_STATE_RESTORE. */
-enum cnn_state_move {
-  CNN_STATE_KEEP,
-  CNN_STATE_FETCH,  /* to the block */
-  CNN_STATE_SAVE,   /* to a place of its own on the device */
-  CNN_STATE_RESTORE /* from there */
-};
-int cnn_api_move_state(cnn_session *session, int move);
-/* Exported likewise: the kernels of the last run once more, on what lies on the device, and the nanoseconds that they
- * took by the device's events. */
-int cnn_api_run_again(cnn_session *session, int64_t batch, int64_t *nanoseconds);
 /* Exported likewise: what the driver wrote about the code that it refused last; empty: nothing. One model is made at a
  * time. */
 const char *cnn_api_driver_log(void);

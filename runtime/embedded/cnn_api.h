@@ -82,6 +82,20 @@ const char *cnn_api_error(int code);
 void cnn_api_resolve(const cnn_session *session, const cnn_operand *operand, int64_t batch, char **address,
                      int64_t *image_stride);
 
+/* Exported likewise where runs are a device's: what becomes of a state whose block is in host memory. After
+ * CNN_STATE_KEEP, which takes the block's values, runs leave it on the device; the others need that. A state in device
+ * memory is there already: nothing is done but CNN_STATE_SAVE and CNN_STATE_RESTORE. */
+enum cnn_state_move {
+  CNN_STATE_KEEP,
+  CNN_STATE_FETCH,  /* to the block */
+  CNN_STATE_SAVE,   /* to a place of its own on the device */
+  CNN_STATE_RESTORE /* from there */
+};
+int cnn_api_move_state(cnn_session *session, int move);
+/* Exported likewise: the kernels of the last run once more, on what lies on the device, and the nanoseconds that they
+ * took by the device's events. */
+int cnn_api_run_again(cnn_session *session, int64_t batch, int64_t *nanoseconds);
+
 #ifdef __cplusplus
 }
 #endif

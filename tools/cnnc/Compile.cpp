@@ -8,6 +8,7 @@
 #include "codegen/cuda/Lower.h"
 #include "codegen/cuda/library/CudaLibrary.h"
 #include "codegen/package/CheckProgram.h"
+#include "passes/Gradients.h"
 #include "passes/Pipeline.h"
 
 #include <chrono>
@@ -66,6 +67,8 @@ OwningOpRef<ModuleOp> runStages(ModuleOp network, StringRef stage, const Compile
   pipeline.keepBuffers = options.keepBuffers;
   pipeline.afterPass = std::move(afterPass);
   OwningOpRef<ModuleOp> module(network.clone());
+  if (options.scalesLoss)
+    module->walk([](MinimizeOp op) { op->setAttr(kLossScalingAttr, UnitAttr::get(op.getContext())); });
   // Gradients multiply in the precision that the network does.
   auto setPrecision = [&](StringRef done, ModuleOp at) {
     if (done == "differentiate" && !options.architectures.empty())

@@ -33,6 +33,8 @@ struct CompileOptions {
   bool isEmulated = false;
   /// What contractions multiply in there.
   Precision precision = Precision::TF32;
+  /// Of training steps: see kLossScalingAttr (passes/Gradients.h).
+  bool scalesLoss = false;
 };
 
 /// A network after the last pass and what it was lowered to.

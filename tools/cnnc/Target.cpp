@@ -40,6 +40,7 @@ CompileOptions TargetChoice::compileOptions(bool exact) const {
   options.architectures = llvm::to_vector(architectures);
   options.isEmulated = isEmulated;
   options.precision = precision;
+  options.scalesLoss = scalesLoss;
   options.exact = exact;
   return options;
 }

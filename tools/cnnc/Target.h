@@ -45,6 +45,7 @@ struct TargetChoice {
   bool isEmulated = false; ///< CUDA on the CPU.
   /// Of CUDA: what contractions multiply in.
   Precision precision = Precision::TF32;
+  bool scalesLoss = false; ///< In training steps; for who changes the scale.
 
   bool isCuda() const { return !architectures.empty(); }
   /// The targets of a library that has several, each by itself.

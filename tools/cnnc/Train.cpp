@@ -27,7 +27,7 @@ extern "C" void askToStop(int signal) {
 }
 
 struct TrainOptions {
-  std::string net, output, curves, validation, classWeights, sweep, preview;
+  std::string net, output, curves, validation, classWeights, sweep, preview, lossScaling = "auto";
   DataOptions data;
   TargetOptions target;
   RunOptions run;
@@ -64,6 +64,8 @@ struct TrainOptions {
               "figures of activations, weights and gradients after each epoch, printed and as .csv");
     line.number("accumulate", "N", run.accumulate, 1, 1 << 20,
                 "update after N batches, with the mean of their gradients (1)");
+    line.text("loss-scaling", "HOW", lossScaling,
+              "on, off, or auto: with --precision f16; gradients of a loss that is scaled, as far as they stay finite");
     line.text("class-weights", "HOW", classWeights,
               "balanced, or a number a class: how often samples of each class come");
     line.text("find-rate", "FILE", sweep, "train nothing: sweep the learning rate and draw the loss to .png or .svg");
@@ -130,6 +132,8 @@ void printPlan(const TrainOptions &options, const TrainingProgram &program, cons
   if (options.run.accumulate > 1)
     stream << ", " << options.run.accumulate << " batches an update";
   stream << ", seed " << settings.seed << "\n";
+  if (options.run.scalesLoss)
+    stream << "loss:       scaled in gradients, by 65536 to begin with\n";
   for (const std::string &note : run.notes)
     stream << note << "\n";
   stream << "\n";
@@ -257,6 +261,14 @@ int trainCommand(ArrayRef<std::string> arguments) {
   auto choice = TargetChoice::parse(options.target.target, /*all=*/false);
   if (!choice)
     return line.misuse(choice.error().message);
+  const std::string &scaling = options.lossScaling;
+  if (scaling != "on" && scaling != "off" && scaling != "auto")
+    return line.misuse("'--loss-scaling' is '" + scaling + "': on, off or auto is expected");
+  options.run.scalesLoss =
+      scaling == "on" || (scaling == "auto" && choice->isCuda() && choice->precision == Precision::F16);
+  if (options.run.scalesLoss && options.run.accumulate > 1)
+    return line.misuse("'--accumulate' adds gradients of a loss that is not scaled: --loss-scaling off");
+  options.run.scalesLoss &= trains;
   options.run.threads = static_cast<int>(options.target.threads ? options.target.threads : host::usableCpus());
   options.run.workers = options.data.workersFor(options.run.threads);
   options.run.minimumDelta = options.minimumDelta.value_or(0);
@@ -300,7 +312,9 @@ int trainCommand(ArrayRef<std::string> arguments) {
 
   std::unique_ptr<StepModule> step, evaluate, augment;
   auto prepare = [&](OwningOpRef<ModuleOp> &module, std::unique_ptr<StepModule> &into) -> host::Result<void> {
-    auto made = StepModule::create(*module, *choice, options.target.exact);
+    TargetChoice target = *choice;
+    target.scalesLoss = options.run.scalesLoss && &module == &program.step;
+    auto made = StepModule::create(*module, target, options.target.exact);
     if (!made)
       return made.error();
     into = std::move(*made);

@@ -45,3 +45,34 @@ module @refused {
     return %w1 : tensor<2x1x1x1xf32>
   }
 }
+
+// -----
+
+// A scaled loss: the gradients are of the product with the scale, divided by it before they are limited; elements that are
+// not finite are counted.
+// CHECK-LABEL: module @scaled
+// CHECK: func.func @train(%{{.*}}: tensor<?x4xf32> {cnn.input = "x"}, %{{.*}}: tensor<f32> {cnn.hyper = "rate"}, %[[SCALE:.*]]: tensor<f32> {cnn.hyper = "loss_scaling.scale"}, %[[W:.*]]: tensor<2x4xf32> {cnn.state = @w})
+// CHECK-SAME: -> (tensor<f32> {cnn.output = "loss"}, tensor<f32> {cnn.output = "loss_scaling.overflow"}, tensor<2x4xf32> {cnn.state = @w})
+// CHECK: %[[LOSS:.*]] = cnn.reduce
+// CHECK: cnn.mul %[[LOSS]], %[[SCALE]]
+// CHECK: cnn.mul %{{.*}}, %[[SCALE]] {path = "opt.grad"}
+// CHECK: %[[G:.*]] = cnn.matmul
+// CHECK: %[[INVERSE:.*]] = cnn.div %{{.*}}, %[[SCALE]]
+// CHECK: %[[SPREAD:.*]] = cnn.broadcast %[[INVERSE]]
+// CHECK: %[[OWN:.*]] = cnn.mul %[[G]], %[[SPREAD]]
+// CHECK: cnn.abs %[[OWN]]
+// CHECK: cnn.step
+// CHECK: %[[COUNT:.*]] = cnn.reduce %{{.*}} {dims = array<i64: 0, 1>, kind = #cnn.reduce_kind<sum>
+// CHECK: cnn.clamp %[[OWN]]
+// CHECK: return %[[LOSS]], %[[COUNT]], %
+module @scaled {
+  cnn.param @w : tensor<2x4xf32>
+  func.func @train(%x: tensor<?x4xf32> {cnn.input = "x"}, %rate: tensor<f32> {cnn.hyper = "rate"}, %w: tensor<2x4xf32> {cnn.state = @w})
+      -> (tensor<f32> {cnn.output = "loss"}, tensor<2x4xf32> {cnn.state = @w}) {
+    %y = cnn.dense %x, %w {path = "d"} : tensor<?x4xf32>, tensor<2x4xf32> -> tensor<?x2xf32>
+    %loss = cnn.reduce %y {kind = #cnn.reduce_kind<mean>, dims = array<i64: 0, 1>, path = "loss"} : tensor<?x2xf32> -> tensor<f32>
+    %w1 = cnn.minimize %loss over %w rate %rate using #cnn.optimizer<sgd> {clip_value = 1.0 : f64, loss_scaling, path = "opt"}
+        : tensor<f32>, tensor<f32>, tensor<2x4xf32> -> tensor<2x4xf32>
+    return %loss, %w1 : tensor<f32>, tensor<2x4xf32>
+  }
+}

@@ -1,5 +1,6 @@
 // State in memory and class weights: what a run of training rests on beside its step.
 #include "tools/cnnc/training/ClassWeights.h"
+#include "tools/cnnc/training/LossScale.h"
 #include "tools/cnnc/training/StateBlock.h"
 
 #include "runtime/host/Npy.h"
@@ -127,6 +128,33 @@ TEST_F(Weighted, WrongWeightsAreRefused) {
   for (const char *wrong : {"1,0", "1,-2", "1,x", "1,nan"})
     EXPECT_THAT(weightClasses(original, wrong, 1).error().message,
                 testing::HasSubstr("is no weight; a positive number is expected"));
+}
+
+TEST(LossScale, HalvesAtOnceAndDoublesAfterMany) {
+  LossScale scale;
+  EXPECT_EQ(scale.value(), 65536);
+  EXPECT_TRUE(scale.overflowed());
+  EXPECT_EQ(scale.value(), 32768);
+  for (int64_t step = 1; step < LossScale::kStepsToDouble; ++step)
+    scale.good();
+  EXPECT_EQ(scale.value(), 32768);
+  LossScale other;
+  ASSERT_TRUE(other.restore(scale.state()));
+  other.good();
+  EXPECT_EQ(other.value(), 65536);
+  // An overflow begins the count anew.
+  EXPECT_TRUE(scale.overflowed());
+  scale.good();
+  EXPECT_EQ(scale.value(), 16384);
+  for (int halvings = 0; halvings < 14; ++halvings)
+    EXPECT_TRUE(scale.overflowed());
+  EXPECT_EQ(scale.value(), 1);
+  EXPECT_FALSE(scale.overflowed());
+  for (int64_t step = 0; step < 30 * LossScale::kStepsToDouble; ++step)
+    scale.good();
+  EXPECT_EQ(scale.value(), 1 << 24);
+  for (const char *wrong : {"", "65536", "3 0", "0 0", "-2 0", "33554432 0", "65536 2000", "65536 -1", "1 x"})
+    EXPECT_FALSE(other.restore(wrong)) << wrong;
 }
 
 } // namespace

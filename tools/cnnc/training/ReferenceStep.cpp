@@ -140,8 +140,10 @@ private:
 
 } // namespace
 
-host::Result<std::unique_ptr<StepModule>> createReferenceStep(ModuleOp module) {
-  OwningOpRef<ModuleOp> differentiated = runStages(module, "differentiate", {});
+host::Result<std::unique_ptr<StepModule>> createReferenceStep(ModuleOp module, bool scalesLoss) {
+  CompileOptions options;
+  options.scalesLoss = scalesLoss;
+  OwningOpRef<ModuleOp> differentiated = runStages(module, "differentiate", options);
   if (!differentiated)
     return host::makeError("the step cannot be differentiated");
   auto step = std::make_unique<ReferenceStep>(std::move(differentiated));

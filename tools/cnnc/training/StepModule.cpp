@@ -11,7 +11,8 @@ using llvm::StringRef;
 
 host::Result<std::unique_ptr<StepModule>> StepModule::create(mlir::ModuleOp module, const TargetChoice &choice,
                                                              bool exact) {
-  return choice.isReference ? createReferenceStep(module) : createCompiledStep(module, choice, exact);
+  return choice.isReference ? createReferenceStep(module, choice.scalesLoss)
+                            : createCompiledStep(module, choice, exact);
 }
 
 std::optional<size_t> StepModule::output(StringRef name) const {

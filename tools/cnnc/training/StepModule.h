@@ -64,7 +64,7 @@ protected:
 /// Both in their own files.
 host::Result<std::unique_ptr<StepModule>> createCompiledStep(mlir::ModuleOp module, const TargetChoice &choice,
                                                              bool exact);
-host::Result<std::unique_ptr<StepModule>> createReferenceStep(mlir::ModuleOp module);
+host::Result<std::unique_ptr<StepModule>> createReferenceStep(mlir::ModuleOp module, bool scalesLoss);
 
 /// The memory and the arguments of calls of a module: outputs for a batch, and scalars by name.
 class StepCall {

@@ -2,6 +2,7 @@
 #include "tools/cnnc/training/TrainingRun.h"
 
 #include "frontend/Diagnostics.h"
+#include "passes/Gradients.h"
 
 #include <chrono>
 #include <cmath>
@@ -156,6 +157,7 @@ Result<void> TrainingRun::prepareState() {
   if (!kept)
     return kept.error();
   keepsState = *kept;
+  overflow = stepModule.output(kOverflowOutput);
   call = std::make_unique<StepCall>(stepModule, options.settings.batch);
   call->setHyper("seed", static_cast<int64_t>(options.settings.seed));
   return {};
@@ -167,6 +169,8 @@ static std::string conditions(const RunOptions &options, int64_t samples) {
       fmt::format("batch {}, seed {}, {} samples", options.settings.batch, options.settings.seed, samples);
   if (options.accumulate > 1)
     text += fmt::format(", {} batches an update", options.accumulate);
+  if (options.scalesLoss)
+    text += ", the loss scaled";
   if (options.pixels != "unit")
     text += ", pixels " + options.pixels;
   return text;
@@ -193,6 +197,8 @@ host::CheckpointInfo TrainingRun::info() const {
   info.more["pixels"] = options.pixels;
   info.more["losses"] = reports->state();
   info.more["best"] = bestKeeper->state();
+  if (options.scalesLoss)
+    info.more["loss_scale"] = lossScale.state();
   if (earlyStop)
     info.more["early_stop"] = earlyStop->state();
   return info;
@@ -247,6 +253,8 @@ Result<void> TrainingRun::resume() {
   if (updates % epochSteps != 0)
     if (auto done = reports->restore(field("losses")); !done)
       return makeError("{}: {}", checkpoint->path, done.error().message);
+  if (options.scalesLoss && !lossScale.restore(field("loss_scale")))
+    return makeError("{}: '{}' is no loss scale", checkpoint->path, field("loss_scale"));
   if (std::string text = field("best"); !text.empty() && checkpoint->info.bestMetric == options.watch)
     if (auto done = bestKeeper->restore(text); !done)
       return makeError("{}: {}", checkpoint->path, done.error().message);
@@ -309,6 +317,8 @@ Result<void> TrainingRun::update(const Batch &batch) {
   for (Rate &rate : rates)
     updating.setHyper(rate.hyper, rate.schedule.rate(rate.base, time));
   outputs().setHyper("step", updates);
+  if (overflow)
+    call->setHyper(kLossScaleHyper, lossScale.value());
   if (!options.accumulation)
     return call->run(*session, batch.count, binding.data(batch));
   if (auto added = options.accumulation->add(batch.count, binding.data(batch)); !added)
@@ -340,6 +350,17 @@ Result<bool> TrainingRun::runStep(const Batch &batch) {
   for (double loss : reports->batchLosses(outputs()))
     if (!std::isfinite(loss))
       what = fmt::format("the loss is {}", std::isnan(loss) ? std::abs(loss) : loss); // no "-nan"
+  if (what.empty() && overflow) {
+    if (call->scalar(*overflow) == 0) {
+      lossScale.good();
+    } else if (lossScale.overflowed()) {
+      if (auto done = takeBack(); !done)
+        return done.error();
+      return true;
+    } else {
+      what = "gradients are not finite, whatever the loss is scaled by";
+    }
+  }
   if (what.empty() && !keepsState)
     if (const StateVariable *variable = state->firstNotFinite())
       what = "'" + variable->name + "' would not be finite";
@@ -350,15 +371,16 @@ Result<bool> TrainingRun::runStep(const Batch &batch) {
   return false;
 }
 
+Result<void> TrainingRun::takeBack() {
+  if (keepsState)
+    return session->restoreState();
+  state->copyFrom(*before);
+  return {};
+}
+
 /// Runs the step again from the state before it, watched, and says in `endMessage` where the first value came from.
 Result<void> TrainingRun::explainNotFinite(const Batch &batch, const std::string &what) {
-  auto goBack = [&]() -> Result<void> {
-    if (keepsState)
-      return session->restoreState();
-    state->copyFrom(*before);
-    return {};
-  };
-  if (auto done = goBack(); !done)
+  if (auto done = takeBack(); !done)
     return done;
   std::string where;
   // Steps on a device do not look at what they make of the state.
@@ -376,7 +398,7 @@ Result<void> TrainingRun::explainNotFinite(const Batch &batch, const std::string
                                       : call->findNotFinite(*session, batch.count, binding.data(batch));
     if (!found)
       return found.error();
-    if (auto done = goBack(); !done)
+    if (auto done = takeBack(); !done)
       return done;
     where = found->empty() ? "no group of the step has such a result" : "the first such value is made by " + *found;
   }
@@ -534,7 +556,7 @@ Result<void> TrainingRun::writeWeights(const std::string &path) const {
   const StateBlock &from = best ? *best : *state;
   std::map<std::string, std::string> metadata = host::checkpointMetadata(info());
   metadata["format"] = "cnnc weights 1";
-  for (const char *name : {"conditions", "losses", "best", "early_stop"})
+  for (const char *name : {"conditions", "losses", "best", "early_stop", "loss_scale"})
     metadata.erase(name);
   return host::writeSafetensors(path, weightTensors(from, program), metadata);
 }

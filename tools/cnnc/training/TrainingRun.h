@@ -10,6 +10,7 @@
 #include "tools/cnnc/training/Accumulation.h"
 #include "tools/cnnc/training/Evaluator.h"
 #include "tools/cnnc/training/LayerStatistics.h"
+#include "tools/cnnc/training/LossScale.h"
 #include "tools/cnnc/training/SavedState.h"
 #include "tools/cnnc/training/TrainingSetup.h"
 
@@ -41,6 +42,7 @@ struct RunOptions {
   int64_t accumulate = 1;
   Accumulation *accumulation = nullptr;
   std::string statisticsPath;
+  bool scalesLoss = false; ///< The step was compiled so.
   /// Rates that replace the block's, by name ("" for the only one).
   std::vector<std::pair<std::string, double>> rates;
   std::string toolVersion;
@@ -98,6 +100,8 @@ private:
   StepCall &outputs() { return options.accumulation ? options.accumulation->call() : *call; }
   /// Brings the state to its block; an error where it is not finite, which steps on a device do not look for.
   host::Result<void> fetchState();
+  /// The state as it was before the last step.
+  host::Result<void> takeBack();
   host::Result<void> explainNotFinite(const host::Batch &batch, const std::string &what);
   host::Result<void> endEpoch(const host::Batch &batch, double seconds, double waited, host::Progress &progress,
                               EpochObserver observer);
@@ -124,7 +128,9 @@ private:
   std::optional<StateBlock> state, before, best;
   std::unique_ptr<StepSession> session;
   std::unique_ptr<StepCall> call;
-  bool keepsState = false; ///< `session` has the state, of which `state` is a copy that `fetched` says is good.
+  LossScale lossScale;
+  std::optional<size_t> overflow; ///< The output that counts gradients that are not finite, where the loss is scaled.
+  bool keepsState = false;        ///< `session` has the state, of which `state` is a copy that `fetched` says is good.
   bool fetched = true;
   std::optional<Reports> reports;
   std::unique_ptr<Evaluator> evaluator;

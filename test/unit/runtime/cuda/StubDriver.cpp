@@ -409,7 +409,7 @@ std::string leaks() {
 
 CUdeviceptr allocate(size_t bytes, int device) {
   void *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  std::memset(memory, 0xff, bytes);
+  std::memset(memory, driver->machine.fill, bytes);
   driver->memory[reinterpret_cast<uintptr_t>(memory)] = {bytes, device};
   return reinterpret_cast<uintptr_t>(memory);
 }

@@ -33,6 +33,7 @@ struct Machine {
   int devices = 2, capability = 80;
   int mostSharedBytes = 163 * 1024;
   size_t freeBytes = size_t(1) << 30;
+  unsigned char fill = 0xff;               ///< Bytes of new device memory.
   std::string missingEntry;                ///< lookup() does not know it.
   std::map<std::string, CUresult> refused; ///< Images, by their text, and what loading them answers.
 

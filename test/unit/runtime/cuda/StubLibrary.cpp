@@ -15,6 +15,7 @@ struct Library {
   Library() {
     stub::Machine &machine = stub::machine();
     machine.knowsAllKernels = true;
+    machine.fill = 0; // a loss is a number
     if (const char *capability = std::getenv("CNN_STUB_CAPABILITY"))
       machine.capability = std::atoi(capability);
     if (const char *bytes = std::getenv("CNN_STUB_FREE"))
