@@ -1,6 +1,7 @@
 // Calls: what a name in call position means, labels and paths, blocks, networks, shared layers.
 #include "frontend/Elaborator.h"
 
+#include "frontend/ForeignNames.h"
 #include "frontend/LayerCall.h"
 #include "frontend/TrainElaborator.h"
 
@@ -159,10 +160,8 @@ bool LayerCall::match(std::vector<CallArgument> given) {
       argument.name = {names[positional++], argument.range};
     }
     if (!llvm::is_contained(names, argument.name.text)) {
-      std::string has = names.empty() ? "it has none" : "it has " + listOfNames(names, "and");
-      std::string hint = didYouMean(argument.name.text, names);
       error(argument.name.range,
-            "there is no parameter '" + argument.name.text.str() + "'" + (hint.empty() ? "; " + has : hint));
+            "there is no parameter '" + argument.name.text.str() + "'" + parameterHint(layer, argument.name.text));
       return false;
     }
     if (const CallArgument *first = find(argument.name.text)) {
@@ -175,14 +174,15 @@ bool LayerCall::match(std::vector<CallArgument> given) {
 }
 
 bool LayerCall::checkComplete() {
+  std::string example = layer.example.empty() ? "" : ", as in " + layer.example.str();
   if (inputs.size() < layer.minInputs) {
     error(layer.minInputs == 1 ? "needs a tensor, as in x -> " + layer.name.str()
-                               : "needs " + std::to_string(layer.minInputs) + " tensors");
+                               : "needs " + std::to_string(layer.minInputs) + " tensors" + example);
     return false;
   }
   for (const LayerParameter &parameter : layer.parameters)
     if (parameter.required && !has(parameter.name)) {
-      error("needs '" + parameter.name.str() + "'");
+      error("needs '" + parameter.name.str() + "'" + example);
       return false;
     }
   return true;
@@ -219,6 +219,14 @@ Value Elaborator::callLayer(const LayerInfo &layer, SourceRange range, std::vect
   return call.failed ? Value() : value;
 }
 
+/// `; met 3` of a call with too many arguments, and whether one of them stands before it.
+static std::string metCount(llvm::ArrayRef<CallArgument> arguments, SourceRange call) {
+  bool isPiped = llvm::any_of(arguments, [&](const CallArgument &argument) {
+    return argument.range.file == call.file && argument.range.begin < call.begin;
+  });
+  return "; met " + std::to_string(arguments.size()) + (isPiped ? ", as what stands before '->' counts" : "");
+}
+
 Value Elaborator::callBlock(const BlockRef &block, SourceRange range, std::vector<CallArgument> arguments,
                             std::optional<Target> target) {
   const BlockDecl &decl = *block.decl;
@@ -253,7 +261,7 @@ Value Elaborator::callBlock(const BlockRef &block, SourceRange range, std::vecto
       if (positional >= names.size())
         return error(argument.range,
                      "the block " + name + " takes " + std::to_string(names.size()) +
-                         (names.size() == 1 ? " argument" : " arguments"),
+                         (names.size() == 1 ? " argument" : " arguments") + metCount(arguments, range),
                      {{decl.name.range, "the block"}});
       argument.name = {names[positional++], argument.range};
     }
@@ -307,7 +315,7 @@ Value Elaborator::callNetwork(const NetworkRef &network, SourceRange range, std:
       if (positional >= names.size())
         return error(argument.range,
                      "the network " + name + " takes " + std::to_string(names.size()) +
-                         (names.size() == 1 ? " input" : " inputs"),
+                         (names.size() == 1 ? " input" : " inputs") + metCount(arguments, range),
                      {{decl.name.range, "the network"}});
       argument.name = {names[positional++], argument.range};
     }

@@ -178,6 +178,12 @@ Value Elaborator::unknownName(llvm::StringRef name, SourceRange range, bool asCa
   if (asCallee && findTrainFunction(name))
     return error(range, "'" + name.str() + "' stands in train blocks");
   bool inBlock = training && activeNetworks.empty();
+  const LayerInfo *function = inBlock ? findTrainFunction(name) : nullptr;
+  if (!asCallee && function && !function->example.empty()) {
+    bool isSchedule = llvm::any_of(scheduleFunctions(), [&](const LayerInfo &info) { return info.name == name; });
+    return error(range, "'" + name.str() + "' is a " + (isSchedule ? "schedule" : "function") +
+                            " and takes arguments, as in " + function->example.str());
+  }
   std::string message = !asCallee ? "there is no '"
                         : inBlock ? "there is no function, layer, block or network '"
                                   : "there is no layer, block or network '";

@@ -459,13 +459,15 @@ static const NetworkDecl *chooseNetwork(FileScope *&scope, const NetworkRequest 
   bool isTrain = llvm::any_of(file.trains, [&](const TrainDecl *train) { return train->name.text == request.network; });
   bool isOther = found != scope->names.end() && !isa<NetworkDecl>(found->second.node);
   if (isTrain || isOther) {
-    diagnostics.error(
-        {},
-        "'" + request.network + "' is " +
-            (isTrain ? "a train block, which 'cnnc train' and 'cnnc eval' take" : "a block or a constant, no network") +
-            (names.empty() ? "; '" + request.path + "' declares no network"
-                           : "; '" + request.path + "' declares " +
-                                 (names.size() == 1 ? "the network " : "the networks ") + listOfNames(names, "and")));
+    diagnostics.error({}, "'" + request.network + "' is " +
+                              (isTrain ? "a train block, which 'cnnc train', 'eval', 'emit', 'explain', 'summary', "
+                                         "'bench --train' and 'build "
+                                         "--train' take"
+                                       : "a block or a constant, no network") +
+                              (names.empty() ? "; '" + request.path + "' declares no network"
+                                             : "; '" + request.path + "' declares " +
+                                                   (names.size() == 1 ? "the network " : "the networks ") +
+                                                   listOfNames(names, "and")));
     return nullptr;
   }
   if (found == scope->names.end()) {

@@ -478,6 +478,9 @@ static const TrainDecl *chooseTrain(const FileScope &scope, const TrainingReques
   names.reserve(file.trains.size());
   for (const TrainDecl *train : file.trains)
     names.push_back(train->name.text);
+  std::string declares = names.empty() ? "'" + request.path + "' declares no train block"
+                                       : "'" + request.path + "' declares the train " +
+                                             (names.size() == 1 ? "block " : "blocks ") + listOfNames(names, "and");
   if (request.train.empty()) {
     if (file.trains.size() == 1)
       return file.trains.front();
@@ -491,6 +494,12 @@ static const TrainDecl *chooseTrain(const FileScope &scope, const TrainingReques
   for (const TrainDecl *train : file.trains)
     if (train->name.text == request.train)
       return train;
+  if (auto found = scope.names.find(request.train); found != scope.names.end()) {
+    bool isNetwork = isa<NetworkDecl>(found->second.node);
+    diagnostics.error({}, "'" + request.train + "' is " +
+                              (isNetwork ? "a network" : "a block or a constant, no train block") + "; " + declares);
+    return nullptr;
+  }
   diagnostics.error({}, "'" + request.path + "' has no train block '" + request.train + "'" +
                             didYouMean(request.train, names));
   return nullptr;

@@ -1,6 +1,8 @@
 // Typed access to a layer's arguments, and the table of all layers.
 #include "frontend/LayerCall.h"
 
+#include "frontend/TrainElaborator.h"
+
 #include "llvm/ADT/StringMap.h"
 
 #include <cmath>
@@ -112,8 +114,11 @@ std::string LayerCall::word(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef
   else if (const auto *other = argument->value.get<const LayerInfo *>())
     text = (*other)->name;
   else {
-    error(argument->range,
-          "'" + name.str() + "' is " + listOfNames(words) + "; met " + elaborator.describe(argument->value));
+    const Text *quoted = argument->value.get<Text>();
+    bool isKnown = quoted && llvm::is_contained(words, quoted->text);
+    error(argument->range, "'" + name.str() + "' is " + listOfNames(words) + "; met " +
+                               elaborator.describe(argument->value) +
+                               (isKnown ? "; write " + quoted->text + " without quotes" : ""));
     return otherwise.str();
   }
   if (llvm::is_contained(words, text))
@@ -198,7 +203,7 @@ Padding LayerCall::padding(llvm::StringRef name) {
   if (!argument)
     return padding;
   const Value &value = argument->value;
-  if (value.is<Word>()) {
+  if (value.is<Word>() || value.is<Text>()) {
     std::string rule = word(name, {"same_upper", "same_lower", "valid"}, "valid");
     padding.rule = rule == "same_upper"   ? Padding::Rule::SameUpper
                    : rule == "same_lower" ? Padding::Rule::SameLower
@@ -279,6 +284,14 @@ mlir::Value LayerCall::input(unsigned index, int64_t rank, llvm::StringRef layou
   mlir::RankedTensorType type = typeOf(value);
   std::vector<Note> notes;
   Elaborator::addOrigin(notes, argument.value, elaborator.typeText(type));
+  if (training() && training()->classesOf(value) && index == 0 && !layer.example.empty()) {
+    llvm::StringRef first = layer.example.split('(').second.split(',').first;
+    error(argument.range,
+          "the first operand is '" + elaborator.typeText(type) + "', labels; " + first.str() + " come first, as in " +
+              layer.example.str(),
+          std::move(notes));
+    return {};
+  }
   if (!type.getElementType().isF32()) {
     error("the input is " + elaborator.typeText(type) + ", expected f32; write -> convert(f32) before",
           std::move(notes));

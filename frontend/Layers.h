@@ -36,6 +36,9 @@ struct LayerInfo {
   bool isAugmentation = false;
   /// What an augmentation gives in an evaluation, built there; null where the inputs stay as they are.
   Value (*evaluate)(LayerCall &call) = nullptr;
+  /// A call as it is written in a train block, which messages show: `accuracy(scores, label)`. Empty where the name and
+  /// the parameters say enough.
+  llvm::StringRef example = "";
 };
 
 /// The layer of this name, or null.

@@ -1,6 +1,8 @@
 // The parser's tokens, declarations and statements.
 #include "frontend/Parser.h"
 
+#include "frontend/ForeignNames.h"
+
 #include <algorithm>
 
 namespace cnn {
@@ -53,7 +55,7 @@ void Parser::error(SourceRange range, std::string message, std::vector<Note> not
 }
 
 /// What the lexer reported already is not reported again.
-void Parser::unexpected(llvm::StringRef wanted) {
+void Parser::unexpected(llvm::StringRef wanted, llvm::StringRef hint) {
   if (is(TokenKind::Error))
     return;
   std::string met = describe(peek().kind);
@@ -61,7 +63,7 @@ void Parser::unexpected(llvm::StringRef wanted) {
     met = "'" + textOf(peek()).take_front(40).str() + "'";
   // The end of the file is shown where the text ends, not after what follows it.
   bool atEnd = is(TokenKind::End) && at > 0;
-  error(atEnd ? rangeOf(tokens[at - 1]) : here(), "expected " + wanted.str() + ", met " + met);
+  error(atEnd ? rangeOf(tokens[at - 1]) : here(), "expected " + wanted.str() + ", met " + met + hint.str());
 }
 
 bool Parser::expect(TokenKind kind, llvm::StringRef context) {
@@ -154,11 +156,11 @@ void Parser::topLevelDeclaration() {
   default: {
     std::string hint;
     if (is(TokenKind::Name))
-      hint = didYouMean(textOf(peek()), {"network", "block", "const", "import", "train", "preprocess", "names"});
+      hint = declarationHint(textOf(peek()));
     if (hint.empty() && is(TokenKind::Name) && peek(1).kind == TokenKind::Assign)
       hint = "; at the top level a binding is 'const " + textOf(peek()).take_front(40).str() + " = ...'";
     if (!is(TokenKind::Error))
-      error(here(), "expected 'network', 'block', 'const', 'import', 'train', 'preprocess' or 'names'" + hint);
+      unexpected("'network', 'block', 'const', 'import', 'train', 'preprocess' or 'names'", hint);
     skipStatement();
   }
   }

@@ -53,7 +53,7 @@ private:
   SourceRange since(uint32_t begin) const { return {&source, begin, at ? std::max(begin, tokens[at - 1].end) : begin}; }
   llvm::StringRef textOf(const Token &token) const { return source.text().slice(token.begin, token.end); }
   void error(SourceRange range, std::string message, std::vector<Note> notes = {});
-  void unexpected(llvm::StringRef wanted);
+  void unexpected(llvm::StringRef wanted, llvm::StringRef hint = "");
   std::optional<ast::Identifier> identifier(llvm::StringRef what);
   void skipStatement();
 

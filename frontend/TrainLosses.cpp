@@ -79,10 +79,27 @@ mlir::Value target(LayerCall &call, mlir::Value x, unsigned index = 1) {
   return call.elaborator.broadcastTo(given, wanted.getShape(), call.range, call.path);
 }
 
+/// Of a loss that makes probabilities of its scores: the scores are none yet. Null after an error.
+mlir::Value logits(LayerCall &call, mlir::Value x, llvm::StringRef applied) {
+  mlir::Operation *op = x ? x.getDefiningOp() : nullptr;
+  if (!mlir::isa_and_nonnull<SoftmaxOp, SigmoidOp>(op))
+    return x;
+  std::string met = mlir::isa<SoftmaxOp>(op) ? "softmax" : "sigmoid";
+  std::vector<Note> notes;
+  Elaborator::addOrigin(notes, call.inputs[0].value, call.elaborator.describe(call.inputs[0].value));
+  call.error(call.inputs[0].range,
+             "the scores are the result of " + met + ", and the loss applies " + applied.str() +
+                 " itself; give it what goes into the " + met,
+             std::move(notes));
+  return {};
+}
+
 using TwoTensors = mlir::Value (*)(TensorBuilder &, mlir::Value, mlir::Value);
 
 template <TwoTensors Loss> Value ofTarget(LayerCall &call) {
   mlir::Value x = call.input();
+  if constexpr (Loss == &binaryCrossEntropy)
+    x = logits(call, x, "sigmoid");
   mlir::Value t = x ? target(call, x) : mlir::Value();
   if (!t || call.failed)
     return {};
@@ -108,7 +125,7 @@ Value focalLoss(LayerCall &call) {
     return call.error(call.rangeOf("gamma"), "'gamma' is " + numberText(gamma) + "; it is at least 0");
   if (!(alpha >= 0 && alpha <= 1))
     return call.error(call.rangeOf("alpha"), "'alpha' is " + numberText(alpha) + "; it is between 0 and 1");
-  mlir::Value x = call.input();
+  mlir::Value x = logits(call, call.input(), "sigmoid");
   mlir::Value t = x ? target(call, x) : mlir::Value();
   if (!t || call.failed)
     return {};
@@ -164,12 +181,15 @@ mlir::Value scoresOf(LayerCall &call) {
   return x;
 }
 
+/// As the losses take them that apply a softmax.
+mlir::Value softmaxLogits(LayerCall &call) { return logits(call, scoresOf(call), "softmax"); }
+
 Value crossEntropyLoss(LayerCall &call) {
   double smoothing = call.number("smoothing", 0);
   if (!(smoothing >= 0 && smoothing < 1))
     return call.error(call.rangeOf("smoothing"),
                       "'smoothing' is " + numberText(smoothing) + "; it is at least 0 and below 1");
-  mlir::Value x = scoresOf(call);
+  mlir::Value x = softmaxLogits(call);
   mlir::Value t = x ? target(call, x) : mlir::Value();
   if (!t || call.failed)
     return {};
@@ -181,7 +201,7 @@ Value crossEntropyLoss(LayerCall &call) {
 }
 
 Value kl(LayerCall &call) {
-  mlir::Value x = scoresOf(call);
+  mlir::Value x = softmaxLogits(call);
   mlir::Value t = x ? target(call, x) : mlir::Value();
   if (!t || call.failed)
     return {};
@@ -240,19 +260,35 @@ Value elasticNet(LayerCall &call) {
 
 llvm::ArrayRef<LayerInfo> lossFunctions() {
   static const std::vector<LayerInfo> functions = {
-      {"mse", 2, 2, {}, ofTarget<meanSquaredError>},
-      {"mae", 2, 2, {}, ofTarget<meanAbsoluteError>},
-      {"huber", 2, 2, {{"delta"}}, huberLoss},
-      {"bce_logits", 2, 2, {}, ofTarget<binaryCrossEntropy>},
-      {"cross_entropy_logits", 2, 2, {{"smoothing"}, {"weights"}}, crossEntropyLoss},
-      {"focal", 2, 2, {{"gamma"}, {"alpha"}}, focalLoss},
-      {"hinge", 2, 2, {}, hingeLoss},
-      {"kl", 2, 2, {}, kl},
-      {"dice", 2, 2, {}, ofTarget<dice>},
-      {"gaussian_kl", 2, 2, {}, gaussian},
-      {"l1", 0, 1, {{"factor", true}}, l1},
-      {"l2", 0, 1, {{"factor", true}}, l2},
-      {"elastic_net", 0, 1, {{"l1", true}, {"l2", true}}, elasticNet},
+      {"mse", 2, 2, {}, ofTarget<meanSquaredError>, nullptr, false, nullptr, "mse(values, target)"},
+      {"mae", 2, 2, {}, ofTarget<meanAbsoluteError>, nullptr, false, nullptr, "mae(values, target)"},
+      {"huber", 2, 2, {{"delta"}}, huberLoss, nullptr, false, nullptr, "huber(values, target)"},
+      {"bce_logits", 2, 2, {}, ofTarget<binaryCrossEntropy>, nullptr, false, nullptr, "bce_logits(scores, label)"},
+      {"cross_entropy_logits",
+       2,
+       2,
+       {{"smoothing"}, {"weights"}},
+       crossEntropyLoss,
+       nullptr,
+       false,
+       nullptr,
+       "cross_entropy_logits(scores, label)"},
+      {"focal", 2, 2, {{"gamma"}, {"alpha"}}, focalLoss, nullptr, false, nullptr, "focal(scores, label)"},
+      {"hinge", 2, 2, {}, hingeLoss, nullptr, false, nullptr, "hinge(scores, label)"},
+      {"kl", 2, 2, {}, kl, nullptr, false, nullptr, "kl(scores, target)"},
+      {"dice", 2, 2, {}, ofTarget<dice>, nullptr, false, nullptr, "dice(probabilities, label)"},
+      {"gaussian_kl", 2, 2, {}, gaussian, nullptr, false, nullptr, "gaussian_kl(means, log_variances)"},
+      {"l1", 0, 1, {{"factor", true}}, l1, nullptr, false, nullptr, "l1(net, 1e-4)"},
+      {"l2", 0, 1, {{"factor", true}}, l2, nullptr, false, nullptr, "l2(net, 1e-4)"},
+      {"elastic_net",
+       0,
+       1,
+       {{"l1", true}, {"l2", true}},
+       elasticNet,
+       nullptr,
+       false,
+       nullptr,
+       "elastic_net(net, 1e-5, 1e-4)"},
   };
   return functions;
 }

@@ -18,13 +18,13 @@ Value metric(LayerCall &call, const std::string &name, std::vector<mlir::Value> 
 /// class that a single score tells from all others.
 Value ofClasses(LayerCall &call) {
   mlir::Value scores = call.input();
+  if (!scores)
+    return {};
   const CallArgument &given = call.inputs[1];
   int64_t classes = given.value.isTensor() ? call.training()->classesOf(given.value.tensor()) : 0;
   if (!classes)
     return call.error(given.range, "the second operand is an input of type class(K), the labels; met " +
                                        call.elaborator.describe(given.value));
-  if (!scores)
-    return {};
   mlir::Value labels = given.value.tensor();
   llvm::SmallVector<int64_t> positions(call.typeOf(scores).getShape());
   int64_t channels = positions.size() > 1 ? positions[1] : 1;
@@ -80,17 +80,17 @@ Value psnr(LayerCall &call) {
 
 llvm::ArrayRef<LayerInfo> metricFunctions() {
   static const std::vector<LayerInfo> functions = {
-      {"accuracy", 2, 2, {{"threshold"}}, ofClasses},
-      {"top_k", 2, 2, {{"k"}}, ofClasses},
-      {"precision", 2, 2, {{"threshold"}}, ofClasses},
-      {"recall", 2, 2, {{"threshold"}}, ofClasses},
-      {"f1", 2, 2, {{"threshold"}}, ofClasses},
-      {"iou", 2, 2, {{"threshold"}}, ofClasses},
-      {"count_error", 2, 2, {{"threshold"}}, ofClasses},
-      {"miou", 2, 2, {{"threshold"}}, ofClasses},
-      {"confusion", 2, 2, {{"threshold"}}, ofClasses},
-      {"auc", 2, 2, {{"positive"}}, ofClasses},
-      {"psnr", 2, 2, {{"peak"}}, psnr},
+      {"accuracy", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "accuracy(scores, label)"},
+      {"top_k", 2, 2, {{"k"}}, ofClasses, nullptr, false, nullptr, "top_k(scores, label)"},
+      {"precision", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "precision(scores, label)"},
+      {"recall", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "recall(scores, label)"},
+      {"f1", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "f1(scores, label)"},
+      {"iou", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "iou(scores, label)"},
+      {"count_error", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "count_error(scores, label)"},
+      {"miou", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "miou(scores, label)"},
+      {"confusion", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "confusion(scores, label)"},
+      {"auc", 2, 2, {{"positive"}}, ofClasses, nullptr, false, nullptr, "auc(scores, label)"},
+      {"psnr", 2, 2, {{"peak"}}, psnr, nullptr, false, nullptr, "psnr(values, target)"},
   };
   return functions;
 }

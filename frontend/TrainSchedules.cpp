@@ -3,6 +3,8 @@
 #include "frontend/TrainElaborator.h"
 #include "frontend/TrainFunctions.h"
 
+#include "llvm/ADT/StringSwitch.h"
+
 #include <cmath>
 
 namespace cnn {
@@ -115,10 +117,22 @@ Value schedule(LayerCall &call) {
   return Value(std::make_shared<const ScheduleValue>(std::move(result)), call.range);
 }
 
+llvm::StringRef exampleOf(llvm::StringRef schedule) {
+  return llvm::StringSwitch<llvm::StringRef>(schedule)
+      .Case("constant", "constant(0.1)")
+      .Case("step", "step(0.1, epochs = 10)")
+      .Case("exponential", "exponential(0.1, factor = 0.9)")
+      .Case("cosine", "cosine(0.1)")
+      .Case("warmup", "cosine(0.1) -> warmup(epochs = 5)")
+      .Case("one_cycle", "one_cycle(0.1)")
+      .Case("plateau", "plateau(0.1)");
+}
+
 LayerInfo row(llvm::StringRef name) {
   LayerInfo info{name, 0, 0, {{"lr", true}}, schedule};
   for (const Setting &setting : settingsOf(name))
     info.parameters.push_back({setting.name, setting.required});
+  info.example = exampleOf(name);
   if (name == "plateau")
     info.parameters.push_back({"on"});
   return info;
