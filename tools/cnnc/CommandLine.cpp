@@ -7,6 +7,7 @@
 #include "llvm/ADT/SmallVector.h"
 
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -15,6 +16,22 @@
 using namespace llvm;
 
 namespace cnn {
+
+/// The name here of an option that other tools have, for each command that has it; empty where there is none.
+static std::string otherName(StringRef name) {
+  return StringSwitch<std::string>(name)
+      .Cases({"lr", "rate", "learning_rate"}, "learning-rate")
+      .Cases({"o", "out"}, "output")
+      .Cases({"i", "in", "image"}, "input")
+      .Cases({"w", "model"}, "weights")
+      .Cases({"b", "bs", "batch-size", "batch_size"}, "batch")
+      .Cases({"e", "n-epochs", "num-epochs"}, "epochs")
+      .Cases({"j", "jobs", "num-threads"}, "threads")
+      .Cases({"device", "arch", "march"}, "target")
+      .Cases({"val", "validation-split"}, "validation")
+      .Cases({"dtype", "half"}, "precision")
+      .Default("");
+}
 
 void CommandLine::positional(StringRef placeholder, std::string &value, StringRef help) {
   argument = Option{placeholder.str(), placeholder.str(), help.str(), false, [&value](StringRef text) {
@@ -120,7 +137,10 @@ std::optional<int> CommandLine::parse(ArrayRef<std::string> arguments, raw_ostre
       std::vector<std::string> known{"--help"};
       for (const Option &candidate : options)
         known.push_back("--" + candidate.name);
-      std::string spelt = didYouMean(("--" + name).str(), llvm::SmallVector<StringRef>(known.begin(), known.end()));
+      std::string spelt = otherName(name);
+      spelt = !spelt.empty() && find(spelt)
+                  ? "; did you mean '--" + spelt + "'?"
+                  : didYouMean(("--" + name).str(), llvm::SmallVector<StringRef>(known.begin(), known.end()));
       return misuse("unknown option '" + word.split('=').first + "'" + spelt, errors);
     }
     if (!seen.insert(name).second && !option->repeats)

@@ -55,7 +55,7 @@ std::string row(const Report &report, const ReportGroup &group, const Times &tim
     const double time = group.milliseconds.value_or(0), share = times.total > 0 ? time / times.total : 0;
     const double length = times.longest > 0 ? time / times.longest : 0;
     const double rate = time > 0 ? group.flops / time * 1e-6 : 0;
-    text += cell(fixed(time, 4)) + cell(fixed(100 * share, 1) + " %") +
+    text += cell(millisecondsText(time, times.total, 4)) + cell(fixed(100 * share, 1) + " %") +
             cell(fmt::format("<span style=\"width:{:.1f}%\"></span>", 100 * length), "bar");
     text += cell(hasWork ? fixed(rate, 1) : "") +
             cell(hasWork && attainable > 0 ? fixed(100 * rate / attainable, 0) + " %" : "") +
@@ -67,6 +67,8 @@ std::string row(const Report &report, const ReportGroup &group, const Times &tim
 }
 
 } // namespace
+
+std::string millisecondsText(double time, double whole, int digits) { return fixed(time, whole < 0.1 ? 6 : digits); }
 
 double attainableGflops(const Report &report, const ReportGroup &group) {
   if (group.bytes <= 0 || report.gigabytes <= 0)

@@ -26,6 +26,9 @@ struct Report {
 /// The page. A group's point in the roofline lies at what was measured, or, where nothing was, at what is attainable.
 std::string htmlReport(const Report &report);
 
+/// Milliseconds of a part with `digits` decimals, or nanoseconds' six where `whole`, which it is part of, is short.
+std::string millisecondsText(double time, double whole, int digits);
+
 /// The roofline alone, an <svg> element (Williams, Waterman and Patterson 2009): GFLOP/s over FLOP a byte, both
 /// logarithmic.
 std::string rooflineSvg(const Report &report);

@@ -113,7 +113,7 @@ static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measu
     double rate = static_cast<double>(group.flopsPerImage * run.batch) / time * 1e-6;
     double bytes = static_cast<double>(group.bytesPerImage * run.batch) / time * 1e-6;
     bool hasArithmetic = group.flopsPerImage > 0 && time > 0;
-    table.add({group.path, group.kind, group.algorithm, fixed(time, 4),
+    table.add({group.path, group.kind, group.algorithm, millisecondsText(time, total, 4),
                fixed(100 * time / std::max(total, 1e-9), 1) + " %", hasArithmetic ? fixed(rate, 1) : "",
                hasArithmetic && peak > 0 ? fixed(100 * rate / peak, 1) + " %" : "", time > 0 ? fixed(bytes, 1) : ""});
   }
@@ -122,11 +122,14 @@ static void printTable(const Loaded &loaded, const MeasuredRun &run, const Measu
   llvm::outs() << "\n";
   if (measured.device)
     llvm::outs()
-        << "host to host: best " << fixed(measured.minimum, 3) << " ms, median " << fixed(measured.median, 3)
+        << "host to host: best " << millisecondsText(measured.minimum, measured.median, 3) << " ms, median "
+        << millisecondsText(measured.median, measured.median, 3)
         << " ms, with copies of inputs and outputs, by the host's clock\ntensors on the device, by its events: "
-        << "best " << fixed(measured.device->minimum, 3) << " ms, median " << fixed(measured.device->median, 3);
+        << "best " << millisecondsText(measured.device->minimum, measured.device->median, 3) << " ms, median "
+        << millisecondsText(measured.device->median, measured.device->median, 3);
   else
-    llvm::outs() << "best " << fixed(measured.minimum, 3) << " ms, median " << fixed(measured.median, 3);
+    llvm::outs() << "best " << millisecondsText(measured.minimum, measured.median, 3) << " ms, median "
+                 << millisecondsText(measured.median, measured.median, 3);
   llvm::outs() << " ms, " << fixed(rate, 1) << " GFLOP/s";
   if (peak > 0)
     llvm::outs() << ", " << fixed(100 * rate / peak, 1) << " % of the measured peak of " << fixed(peak, 1)
@@ -149,15 +152,16 @@ Report measurementReport(const Loaded &loaded, const MeasuredRun &run, const Mea
   report.peakGflops = peak;
   report.gigabytes = measureReadGigabytes(static_cast<int>(run.threads));
   const double rate = totalFlops(loaded, run) / measured.minimum * 1e-6;
-  report.facts = {{"target", describeTarget(loaded)},
-                  {"threads", std::to_string(run.threads)},
-                  {"batch", std::to_string(run.batch)},
-                  {"best of " + std::to_string(measured.runs), fixed(measured.minimum, 3) + " ms"},
-                  {"median", fixed(measured.median, 3) + " ms"},
-                  {"rate", fixed(rate, 1) + " GFLOP/s, " + fixed(100 * rate / peak, 1) + " % of the peak"},
-                  {"measured peak", fixed(peak, 1) + " GFLOP/s"},
-                  {"measured reading of memory", fixed(report.gigabytes, 1) + " GB/s"},
-                  {"compiled in", fixed(run.compileSeconds, 2) + " s"}};
+  report.facts = {
+      {"target", describeTarget(loaded)},
+      {"threads", std::to_string(run.threads)},
+      {"batch", std::to_string(run.batch)},
+      {"best of " + std::to_string(measured.runs), millisecondsText(measured.minimum, measured.median, 3) + " ms"},
+      {"median", millisecondsText(measured.median, measured.median, 3) + " ms"},
+      {"rate", fixed(rate, 1) + " GFLOP/s, " + fixed(100 * rate / peak, 1) + " % of the peak"},
+      {"measured peak", fixed(peak, 1) + " GFLOP/s"},
+      {"measured reading of memory", fixed(report.gigabytes, 1) + " GB/s"},
+      {"compiled in", fixed(run.compileSeconds, 2) + " s"}};
   for (auto [group, time] : llvm::zip_equal(loaded.program().groups, measured.groups))
     report.groups.push_back({group.path,
                              group.kind,

@@ -10,6 +10,7 @@
 #include "tools/cnnc/PreprocessSteps.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
 
 #include <cmath>
 #include <cstring>
@@ -60,6 +61,10 @@ Result<Tensor> readInput(const std::string &file, const Port &port) {
   std::optional<host::DType> dtype = dtypeOf(port.type.getElementType());
   if (!dtype)
     return makeError("input '{}' is {}: no file holds such elements", port.name, typeText(port.type));
+  if (llvm::sys::fs::is_directory(file))
+    return makeError(
+        "'{}' is a folder: input '{}' takes pictures or a .npy file; 'cnnc predict' takes folders of pictures", file,
+        port.name);
   bool isNpy = StringRef(file).ends_with_insensitive(".npy");
   auto tensor = isNpy ? host::readNpy(file) : readPicture(file, port, *dtype);
   if (!tensor)

@@ -96,6 +96,10 @@ static host::Result<TargetChoice> parseTarget(StringRef text, bool all) {
   }
   if (name == "cuda" || name == kEmulated)
     return parseArchitectures(text, all);
+  // Who names what belongs after a target's colon.
+  std::string whole = cpu::parseIsa(name) ? "cpu:" : cuda::findArchitecture(name) ? "cuda:" : "";
+  if (!whole.empty())
+    return host::makeError("there is no target '{0}'; did you mean '{1}{0}'?", text.str(), whole);
   if (name != "cpu")
     return host::makeError("there is no target '{}'{}; targets are 'cpu', 'cpu:{}', 'cuda', 'cuda:ARCHITECTURE,...', "
                            "'{}' and 'reference'",

@@ -40,7 +40,8 @@ struct TrainOptions {
   void declare(CommandLine &line) {
     line.positional("NET", net, "FILE.cnn, or FILE.cnn:NAME where the file holds several train blocks");
     data.declare(line);
-    line.text("output", "FILE", output, "the weights, a safetensors file; required");
+    line.text("output", "FILE", output,
+              "the weights, a safetensors file; required, but by --find-rate and --preview refused");
     line.number("epochs", "N", epochs, 1, 1000000, "passes over the data (the block's)");
     line.number("batch", "N", batch, 1, int64_t(1) << 20, "samples a step (the block's)");
     line.text("validation", "SHARE|DIR", validation, "the share of the data held out, or other data (the block's)");
