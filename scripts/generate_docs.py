@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/ops.md and docs/passes.md from the TableGen definitions; --check only says which of them are stale."""
 
+import argparse
 import re
 import subprocess
 import sys
@@ -26,12 +27,15 @@ def generate(page):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a page is stale")
+    check = parser.parse_args().check
     stale = 0
     for page in PAGES:
         text, path = generate(page), ROOT / page
         if path.exists() and path.read_text() == text:
             continue
-        if "--check" in sys.argv[1:]:
+        if check:
             print(f"{page}: stale; run scripts/generate_docs.py")
             stale = 1
         else:

@@ -255,6 +255,8 @@ std::string shapeConstants(const Program &program, ArrayRef<TensorInfo> tensors,
     text += fmt::format("/* {} '{}': {}; elements{} and extents{}. */\n", kind.str(), comment(tensor.name),
                         shapeText(program, tensor), tensor.batched ? " of an image" : "",
                         tensor.batched ? " after the batch" : "");
+    if (!tensor.values.empty())
+      text += fmt::format("/* {} */\n", comment(tensor.values));
     text += fmt::format("#define {}_ELEMENTS {}\n#define {}_RANK {}\n", prefix, *host::elementCount(tensor.shape),
                         prefix, tensor.shape.size() + tensor.batched);
     for (auto [index, extent] : llvm::enumerate(tensor.shape))

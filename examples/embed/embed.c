@@ -1,5 +1,5 @@
 /* Names the digit on a picture with the library that this makes from a network and its weights:
- *   cnnc build ../lenet5.cnn --weights lenet5.safetensors --output .
+ *   cnnc build ../lenet5.cnn --weights ../weights/lenet5.safetensors --output .
  *   cc -std=c99 embed.c -I. -L. -llenet5 -Wl,-rpath,. -o embed && ./embed digit.pgm */
 #include "lenet5.h"
 

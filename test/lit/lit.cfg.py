@@ -10,6 +10,8 @@ import re
 import shutil
 import sys
 
+if not hasattr(config, "cnn_source"):
+    lit_config.fatal("give lit the path in the build: lit-22 build/test/lit/FOLDER")
 sys.path.insert(0, config.cnn_source + "/test/lit")
 from needs import CnnTest  # noqa: E402
 

@@ -1,6 +1,8 @@
 // `cnnc build`: a network as a library.
 #include "tools/cnnc/Commands.h"
 #include "tools/cnnc/Compile.h"
+#include "tools/cnnc/Ports.h"
+#include "tools/cnnc/PreprocessSteps.h"
 #include "tools/cnnc/Table.h"
 #include "tools/cnnc/Target.h"
 #include "tools/cnnc/training/SavedState.h"
@@ -37,6 +39,29 @@ static host::Result<std::unique_ptr<Compiled>> compileStep(const TrainingProgram
   auto *begin = static_cast<const char *>(state->data());
   setInitialState(lowered, {begin, begin + state->bytes()});
   return compiled;
+}
+
+/// Says of each input what its values were when the weights were trained, or what the network declares: the library
+/// takes them as they come.
+static host::Result<void> describeInputs(Program &program, ArrayRef<Port> ports, const std::string &weightsFile) {
+  std::optional<host::PixelScale> pixels;
+  if (!weightsFile.empty()) {
+    auto kept = pixelsOf(weightsFile);
+    if (!kept)
+      return kept.error();
+    pixels = *kept;
+  }
+  for (const Port &port : ports)
+    for (TensorInfo &input : program.inputs) {
+      if (input.name != port.name || input.dtype != host::DType::F32)
+        continue;
+      if (port.preprocess)
+        input.values = "A picture after " + preprocessText(port.preprocess) + ".";
+      else if (pixels)
+        input.values = *pixels == host::PixelScale::Unit ? "The weights were trained on 8-bit values / 255."
+                                                         : "The weights were trained on 8-bit values, 0 to 255.";
+    }
+  return {};
 }
 
 int buildCommand(ArrayRef<std::string> arguments) {
@@ -85,6 +110,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
   OwningOpRef<ModuleOp> network;
   TrainingProgram block;
   std::optional<Weights> weights;
+  std::vector<Port> ports;
   if (train) {
     block = loadTrainBlock(context, networkOptions.net);
     if (!block)
@@ -97,6 +123,7 @@ int buildCommand(ArrayRef<std::string> arguments) {
     if (!opened)
       return fail(opened.error().message);
     weights = std::move(*opened);
+    ports = inputsOf(network->lookupSymbol<func::FuncOp>(kInferFunction));
   }
   // Programs stream their weights from what they were compiled from.
   std::vector<std::unique_ptr<Compiled>> compiled;
@@ -124,6 +151,9 @@ int buildCommand(ArrayRef<std::string> arguments) {
   } else {
     program = std::move(compiled.front()->program);
   }
+  if (!train)
+    if (auto described = describeInputs(program, ports, weightOptions.file); !described)
+      return fail(described.error().message);
   auto result = writePackage(program, package);
   if (!result)
     return fail(toError(result.takeError()).message);
@@ -156,6 +186,9 @@ int buildCommand(ArrayRef<std::string> arguments) {
                                              : ", in a file of their own")
                << (train ? "\nstate:     " + bytesText(program.stateBytes) + " of the caller's" : "")
                << "\nworkspace: " << bytesText(workspace) << " for a batch of 1\n";
+  for (const TensorInfo &input : program.inputs)
+    if (!input.values.empty())
+      llvm::outs() << "input '" << input.name << "': " << input.values << "\n";
   return 0;
 }
 

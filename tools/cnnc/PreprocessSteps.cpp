@@ -2,7 +2,11 @@
 #include "tools/cnnc/PreprocessSteps.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+
+#include <fmt/format.h>
 
 using namespace mlir;
 
@@ -124,6 +128,31 @@ host::Result<std::vector<host::PreprocessStep>> decodePreprocess(ArrayAttr steps
       return host::makeError("step '{}' of 'cnn.preprocess' has no valid '{}'", op.str(), reader.missing);
   }
   return decoded;
+}
+
+static std::string valueText(Attribute value) {
+  if (auto list = dyn_cast<ArrayAttr>(value))
+    return "[" + llvm::join(llvm::map_range(list, valueText), ", ") + "]";
+  if (auto flag = dyn_cast<BoolAttr>(value))
+    return flag.getValue() ? "true" : "false";
+  if (auto integer = dyn_cast<IntegerAttr>(value))
+    return std::to_string(integer.getInt());
+  if (auto number = dyn_cast<FloatAttr>(value))
+    return fmt::format("{}", number.getValueAsDouble());
+  auto word = dyn_cast<StringAttr>(value);
+  return word ? word.str() : "?";
+}
+
+std::string preprocessText(ArrayAttr steps) {
+  std::vector<std::string> texts;
+  for (auto step : steps.getAsRange<DictionaryAttr>()) {
+    std::vector<std::string> parameters;
+    for (NamedAttribute parameter : step)
+      if (parameter.getName() != "op")
+        parameters.push_back(parameter.getName().str() + " = " + valueText(parameter.getValue()));
+    texts.push_back(valueText(step.get("op")) + "(" + llvm::join(parameters, ", ") + ")");
+  }
+  return llvm::join(texts, " -> ");
 }
 
 std::vector<host::PreprocessStep> stepsFor(const host::Image &picture, std::span<const host::PreprocessStep> declared,
