@@ -56,17 +56,11 @@ std::optional<Reduction> analyze(GroupOp group, std::string &whyNot) {
     return std::nullopt;
   };
   Reduction r;
-  for (Value value : group.getYield().getValues()) {
-    auto op = value.getDefiningOp<ReduceOp>();
-    if (!op)
-      return refuse("a result is no reduction");
-    if (!r.ops.empty() && (op.getDims() != r.ops[0].getDims() ||
-                           typeOf(op.getInput()).getShape() != typeOf(r.ops[0].getInput()).getShape()))
-      return refuse("reductions over different dimensions");
+  if (whyNot = reductionsOf(group, r.ops); !whyNot.empty())
+    return std::nullopt;
+  for (ReduceOp op : r.ops)
     if (!typeOf(op.getInput()).getElementType().isF32())
       return refuse("a reduction is not of f32");
-    r.ops.push_back(op);
-  }
   // As the first input of that shape is stored.
   ReduceOp first = r.ops[0];
   auto shape = typeOf(first.getInput()).getShape();
@@ -394,6 +388,19 @@ private:
 };
 
 } // namespace
+
+std::string reductionsOf(GroupOp group, SmallVectorImpl<ReduceOp> &reductions) {
+  for (Value value : group.getYield().getValues()) {
+    auto op = value.getDefiningOp<ReduceOp>();
+    if (!op)
+      return "a result is no reduction";
+    if (!reductions.empty() && (op.getDims() != reductions[0].getDims() ||
+                                typeOf(op.getInput()).getShape() != typeOf(reductions[0].getInput()).getShape()))
+      return "reductions over different dimensions";
+    reductions.push_back(op);
+  }
+  return {};
+}
 
 std::string whyNotReduce(GroupOp group) {
   std::string whyNot;

@@ -20,6 +20,10 @@ namespace cnn::cpu {
 
 inline constexpr int64_t kReduceSlices = 16;
 
+/// The reductions that the results of a group are, of tensors of one shape over the same dimensions; returns why they
+/// are not, or nothing.
+std::string reductionsOf(GroupOp group, llvm::SmallVectorImpl<ReduceOp> &reductions);
+
 /// Empty for a group that these kernels compute.
 std::string whyNotReduce(GroupOp group);
 /// Bytes of the scratch, the same for every batch; 0 for a form of one kernel.

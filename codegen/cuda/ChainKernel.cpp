@@ -139,11 +139,15 @@ private:
 
 } // namespace
 
+int64_t chainPartUnits(GroupOp group) {
+  return isPerImage(group.getResult(0)) ? 0 : llvm::divideCeil(fullOf(group).getNumElements(), kWidth);
+}
+
 GroupKernels buildChainKernel(DeviceBuilder &b, StringRef symbol, GroupOp group, int64_t threads,
                               ArrayRef<DeviceOperand> known) {
   GroupKernel made;
+  made.operands = bodyOperands(group);
   made.kernel = ChainBuilder(b, group, known).build(symbol, threads);
-  made.operands = llvm::to_vector(llvm::seq<int64_t>(0, group->getNumOperands() + group->getNumResults()));
   return {made};
 }
 

@@ -1,13 +1,13 @@
 // Convolutions and transposed convolutions as products of matrices (MatrixKernels.h). k goes over blocks of 16 input
 // channels, taps and the channels of a block, in this order, so that 16 k are one pixel's 64 bytes of an image in
 // blocks and one row of blocks of the weights; over channels and taps where the input is row-major.
+#include "codegen/cuda/Convolution.h"
 #include "codegen/cuda/MatrixKernels.h"
+#include "codegen/cuda/SlicedProduct.h"
 
 #include "codegen/cpu/CpuDialect.h"
 #include "codegen/cpu/Epilogue.h"
 #include "passes/TargetModel.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 
@@ -16,65 +16,20 @@ namespace cnn::cuda {
 using cpu::EpilogueEmitter;
 using cpu::kBlock;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-namespace {
-
-struct Axis {
-  int64_t input, output, taps, stride, dilation, pad;
-};
-
-/// Either operation.
-struct Convolution {
-  bool isTransposed;
-  Value input, weight;
-  int64_t inputs, outputs; ///< Channels.
-  int64_t groups;
-  Axis y, x;
-
-  explicit Convolution(Operation *anchor) {
-    auto read = [&](auto op) {
-      input = op.getInput();
-      weight = op.getWeight();
-      RankedTensorType in = typeOf(input), out = typeOf(op.getResult()), kernels = typeOf(weight);
-      groups = op.getGroups();
-      inputs = in.getDimSize(1);
-      outputs = out.getDimSize(1);
-      auto axis = [&](int number) {
-        return Axis{in.getDimSize(2 + number), out.getDimSize(2 + number), kernels.getDimSize(2 + number),
-                    op.getStrides()[number],   op.getDilations()[number],  op.getPadding()[2 * number]};
-      };
-      y = axis(0);
-      x = axis(1);
-    };
-    isTransposed = isa<Conv2dTransposeOp>(anchor);
-    if (isTransposed)
-      read(cast<Conv2dTransposeOp>(anchor));
-    else
-      read(cast<Conv2dOp>(anchor));
-  }
-
-  int64_t taps() const { return y.taps * x.taps; }
-  int64_t pixels() const { return y.output * x.output; }
-  bool isPlanar() const { return !getLayout(input.getType()); }
-  int64_t depth() const { return (isPlanar() ? inputs : llvm::alignTo(inputs, kBlock)) * taps(); }
-};
-
-} // namespace
+/// Of a group for which whyNotConv is empty.
+static int64_t depthOf(const Convolution &conv) {
+  return (conv.isPlanar() ? conv.inputs : llvm::alignTo(conv.inputs, kBlock)) * conv.taps();
+}
 
 std::string whyNotConv(GroupOp group) {
   Operation *anchor = group.getAnchor();
   if (!isa_and_nonnull<Conv2dOp, Conv2dTransposeOp>(anchor))
     return "the anchor is no convolution";
   Convolution conv(anchor);
-  if (operandOf(conv.input) < 0 || operandOf(conv.weight) < 0)
-    return "the convolution's operands are computed in the group";
-  auto ofImages = [&](Value value) { return isPerImage(group.getInputs()[operandOf(value)]); };
-  if (!ofImages(conv.input) || ofImages(conv.weight))
-    return "the convolution is not one of images by weights that all share";
-  for (Type type : {conv.input.getType(), conv.weight.getType(), anchor->getResult(0).getType()})
-    if (!getElementTypeOrSelf(type).isF32())
-      return "the convolution is not of f32";
+  if (std::string why = whyNotRead(group); !why.empty())
+    return why;
+  if (isPerImage(group.getInputs()[operandOf(conv.weight)]))
+    return "the weights are not what all images share";
   if (conv.groups != 1)
     return "the convolution has groups";
   if (!cpu::isChannelBlocked(anchor->getResult(0).getType()))
@@ -89,7 +44,7 @@ std::string whyNotConv(GroupOp group) {
 
 MatmulSizes convSizes(GroupOp group) {
   Convolution conv(group.getAnchor());
-  return {conv.pixels(), conv.outputs, conv.depth()};
+  return {conv.pixels(), int64_t(llvm::alignTo(conv.outputs, kBlock)), depthOf(conv)};
 }
 
 LayoutAttr convWeightLayout(GroupOp group) {
@@ -106,8 +61,9 @@ namespace {
 
 class ConvBuilder {
 public:
-  ConvBuilder(DeviceBuilder &b, GroupOp group, const MatmulTile &tile)
-      : b(b), group(group), anchor(group.getAnchor()), conv(anchor), tile(tile) {}
+  ConvBuilder(DeviceBuilder &b, GroupOp group, const MatmulTile &tile, int64_t slices)
+      : b(b), group(group), anchor(group.getAnchor()), conv(anchor), tile(tile),
+        sliced(b, tile, convSizes(group), slices, bodyOperands(group).size()) {}
 
   DeviceKernel build(StringRef symbol, ArrayRef<DeviceOperand> known) {
     DeviceKernel kernel;
@@ -115,42 +71,20 @@ public:
     kernel.unitsPerImage = conv.pixels();
     kernel.launch = matmulLaunch(tile, llvm::alignTo(conv.outputs, kBlock), precisionOf(anchor));
     b.deviceKernel(symbol, known, tile.threads(), [&] {
-      MatmulPart part;
-      part.firstRow = b.mul(b.blockIndex(0), tile.rows);
-      part.firstColumn = b.mul(b.blockIndex(1), tile.columns);
-      part.depthBegin = b.index(0);
-      part.depthEnd = b.index(conv.depth());
-      buildMatmulTile(b, tile, precisionOf(anchor), pixels(), weights(), part,
-                      [&](Value row, ArrayRef<MatmulSums> sums) { store(row, sums); });
+      auto storeRow = [&](Value row, ArrayRef<MatmulSums> sums) { store(row, sums); };
+      buildMatmulTile(b, tile, precisionOf(anchor), pixels(), weights(), sliced.part(),
+                      [&](Value row, ArrayRef<MatmulSums> sums) { sliced.storePart(row, sums, storeRow); });
     });
     return kernel;
+  }
+  DeviceKernel buildJoin(StringRef symbol, ArrayRef<DeviceOperand> known) {
+    return sliced.buildJoin(symbol, known, kJoinThreads,
+                            [&](Value row, ArrayRef<MatmulSums> sums) { store(row, sums); });
   }
 
 private:
   /// Whether k is one of the depth's, null where it always is.
-  Value exists(Value k) { return conv.depth() % tile.depth ? b.lessThan(k, b.index(conv.depth())) : Value(); }
-  static Value isBelow(DeviceBuilder &b, Value position, int64_t extent) {
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, position, b.index(extent));
-  }
-
-  /// What a position of the result contributes to the position of the input that a tap reads.
-  Value startOf(const Axis &axis, Value output) {
-    return conv.isTransposed ? b.add(output, axis.pad) : b.sub(b.mul(output, axis.stride), axis.pad);
-  }
-  /// The position of the input, and whether there is one.
-  std::pair<Value, Value> positionOf(const Axis &axis, Value start, Value tap) {
-    if (!conv.isTransposed) {
-      Value position = b.add(start, b.mul(tap, axis.dilation));
-      return {position, isBelow(b, position, axis.input)};
-    }
-    // Negative ones are large as unsigned numbers.
-    Value distance = b.sub(start, b.mul(tap, axis.dilation)), position = b.div(distance, axis.stride);
-    Value valid = isBelow(b, position, axis.input);
-    if (axis.stride != 1)
-      valid = both(b, valid, b.equal(b.rem(distance, axis.stride), b.index(0)));
-    return {position, valid};
-  }
-
+  Value exists(Value k) { return depthOf(conv) % tile.depth ? b.lessThan(k, b.index(depthOf(conv))) : Value(); }
   /// The input's pixels: lines are pixels of the result.
   MatmulFactor pixels() {
     bool isPlanar = conv.isPlanar();
@@ -161,13 +95,13 @@ private:
     factor.line = [=, this](Value line) {
       Value pixel = b.rem(line, conv.pixels());
       return SmallVector<Value>{b.imageOf(input, b.div(line, conv.pixels())),
-                                startOf(conv.y, b.div(pixel, conv.x.output)),
-                                startOf(conv.x, b.rem(pixel, conv.x.output)), b.lessThan(line, b.units())};
+                                conv.startOf(b, conv.y, b.div(pixel, conv.x.output)),
+                                conv.startOf(b, conv.x, b.rem(pixel, conv.x.output)), b.lessThan(line, b.units())};
     };
     factor.place = [=, this](ArrayRef<Value> line, Value k) {
       Value number = isPlanar ? k : b.div(k, kBlock), tap = b.rem(number, conv.taps());
-      auto [y, validY] = positionOf(conv.y, line[1], b.div(tap, conv.x.taps));
-      auto [x, validX] = positionOf(conv.x, line[2], b.rem(tap, conv.x.taps));
+      auto [y, validY] = conv.positionOf(b, conv.y, line[1], b.div(tap, conv.x.taps));
+      auto [x, validX] = conv.positionOf(b, conv.x, line[2], b.rem(tap, conv.x.taps));
       Value plane = b.mul(b.div(number, conv.taps()), conv.y.input);
       Value place = b.mul(b.add(b.mul(b.add(plane, y), conv.x.input), x), isPlanar ? 1 : kBlock);
       if (!isPlanar)
@@ -186,7 +120,7 @@ private:
     if (getLayout(conv.weight.getType()) && !conv.isPlanar()) {
       factor.width = b.operand(operand).alignment % 16 ? 1 : 4;
       factor.line = [=, this](Value line) {
-        return SmallVector<Value>{b.offset(weights, b.mul(line, conv.depth() * 4)),
+        return SmallVector<Value>{b.offset(weights, b.mul(line, depthOf(conv) * 4)),
                                   conv.outputs % tile.columns ? b.lessThan(line, b.index(conv.outputs)) : Value()};
       };
       factor.place = [=, this](ArrayRef<Value> line, Value k) {
@@ -199,7 +133,7 @@ private:
       factor.alongDepth = false;
       factor.width = b.operand(operand).alignment % 16 ? 1 : 4;
       factor.line = [=, this](Value line) {
-        Value place = b.add(b.mul(b.div(line, kBlock), conv.depth() * kBlock), b.rem(line, kBlock));
+        Value place = b.add(b.mul(b.div(line, kBlock), depthOf(conv) * kBlock), b.rem(line, kBlock));
         return SmallVector<Value>{b.offset(weights, b.mul(place, 4)),
                                   columns % tile.columns ? b.lessThan(line, b.index(columns)) : Value()};
       };
@@ -230,7 +164,7 @@ private:
   void store(Value row, ArrayRef<MatmulSums> sums) {
     int64_t columns = llvm::alignTo(conv.outputs, kBlock);
     EpilogueEmitter emitter(group);
-    b.ifThen(b.lessThan(row, b.units()), [&] {
+    b.ifThen(b.lessThan(row, sliced.rows()), [&] {
       Value pixel = b.rem(row, conv.pixels());
       SmallVector<Value> images = emitter.images(b, b.div(row, conv.pixels()));
       for (const MatmulSums &four : sums)
@@ -251,17 +185,18 @@ private:
   Operation *anchor;
   Convolution conv;
   const MatmulTile &tile;
+  SlicedProduct sliced;
 };
 
 } // namespace
 
-GroupKernels buildConvKernel(DeviceBuilder &b, StringRef symbol, GroupOp group, const MatmulTile &tile,
+GroupKernels buildConvKernel(DeviceBuilder &b, StringRef symbol, GroupOp group, const MatmulTile &tile, int64_t slices,
                              ArrayRef<DeviceOperand> known) {
-  int64_t operands = group->getNumOperands() + group->getNumResults();
-  GroupKernel made;
-  made.kernel = ConvBuilder(b, group, tile).build(symbol, known.take_front(operands));
-  made.operands = llvm::to_vector(llvm::seq<int64_t>(0, operands));
-  return {made};
+  ConvBuilder builder(b, group, tile, slices);
+  return slicedKernels(
+      group, symbol, slices, known,
+      [&](StringRef name, ArrayRef<DeviceOperand> operands) { return builder.build(name, operands); },
+      [&](StringRef name, ArrayRef<DeviceOperand> operands) { return builder.buildJoin(name, operands); });
 }
 
 } // namespace cnn::cuda

@@ -48,17 +48,48 @@ void DeviceBuilder::deviceKernel(StringRef symbol, ArrayRef<DeviceOperand> opera
   bind(ArrayRef(arguments).take_front(count), ArrayRef(arguments).slice(count, count), arguments[2 * count]);
   operands_.assign(operands.begin(), operands.end());
   units_ = arguments[2 * count + 1];
+  blockThreads_ = blockThreads;
   body();
   LLVM::ReturnOp::create(*this, ValueRange());
 }
 
+void DeviceBuilder::part(ArrayRef<int64_t> operands, int64_t firstBlock, int64_t units,
+                         llvm::function_ref<void()> body) {
+  size_t count = operands_.size();
+  SmallVector<Value> buffers, imageStrides, allBuffers, allStrides;
+  SmallVector<DeviceOperand> all = operands_;
+  for (size_t operand = 0; operand < count; ++operand) {
+    allBuffers.push_back(buffer(operand));
+    allStrides.push_back(imageStride(operand));
+  }
+  operands_.clear();
+  for (int64_t operand : operands) {
+    buffers.push_back(allBuffers[operand]);
+    imageStrides.push_back(allStrides[operand]);
+    operands_.push_back(all[operand]);
+  }
+  Value allUnits = std::exchange(units_, index(units)), allImages = batch();
+  bind(buffers, imageStrides, allImages);
+  firstBlock_ = firstBlock;
+  body();
+  firstBlock_.reset();
+  units_ = allUnits;
+  operands_ = all;
+  bind(allBuffers, allStrides, allImages);
+}
+
 DeviceLaunch DeviceBuilder::unitKernel(StringRef symbol, ArrayRef<DeviceOperand> operands, int64_t blockThreads,
                                        llvm::function_ref<void(Value)> body) {
-  deviceKernel(symbol, operands, blockThreads, [&] {
-    Value unit = add(mul(blockIndex(), blockThreads), threadIndex());
-    ifThen(lessThan(unit, units()), [&] { body(unit); });
-  });
   DeviceLaunch launch;
+  auto build = [&](int64_t firstBlock, int64_t threads) {
+    Value unit = add(mul(sub(blockIndex(), firstBlock), threads), threadIndex());
+    ifThen(lessThan(unit, units()), [&] { body(unit); });
+  };
+  if (firstBlock_) {
+    build(*firstBlock_, blockThreads_);
+    return launch;
+  }
+  deviceKernel(symbol, operands, blockThreads, [&] { build(0, blockThreads); });
   launch.unitsPerBlock = launch.blockThreads = blockThreads;
   return launch;
 }

@@ -54,6 +54,10 @@ public:
   DeviceLaunch unitKernel(llvm::StringRef symbol, llvm::ArrayRef<DeviceOperand> operands, int64_t blockThreads,
                           llvm::function_ref<void(Value unit)> body);
 
+  /// In a kernel: builds `body`, which builds one kernel by unitKernel, as a part of this one instead. Its operands are
+  /// these of the kernel's, its `units` are computed by the blocks from `firstBlock` on.
+  void part(llvm::ArrayRef<int64_t> operands, int64_t firstBlock, int64_t units, llvm::function_ref<void()> body);
+
   /// What is known of operand `index`.
   const DeviceOperand &operand(int index) const { return operands_[index]; }
   /// All units of the step.
@@ -74,6 +78,8 @@ private:
   const Architecture &architecture_;
   llvm::SmallVector<DeviceOperand> operands_;
   Value units_;
+  int64_t blockThreads_ = 0;
+  std::optional<int64_t> firstBlock_; ///< Of the part under construction.
 };
 
 } // namespace cnn::cuda

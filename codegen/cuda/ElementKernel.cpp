@@ -50,6 +50,11 @@ struct StorageOrder {
 
 } // namespace
 
+int64_t elementPartUnits(GroupOp group) {
+  SmallVector<cpu::ElementResults> all = cpu::elementResults(group);
+  return all.size() == 1 && !all[0].hasImages ? StorageOrder(all[0]).count : 0;
+}
+
 GroupKernels buildElementKernels(DeviceBuilder &b, StringRef symbol, GroupOp group, int64_t threads,
                                  ArrayRef<DeviceOperand> known) {
   GroupKernels kernels;

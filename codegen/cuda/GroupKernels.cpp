@@ -7,8 +7,19 @@ using namespace mlir;
 
 namespace cnn::cuda {
 
-/// Of blocks that add the partial sums of a contraction.
-static constexpr int64_t kJoinThreads = 256;
+SmallVector<int64_t> bodyOperands(GroupOp group) {
+  return llvm::to_vector(llvm::seq<int64_t>(0, group->getNumOperands() + group->getNumResults()));
+}
+
+SmallVector<DeviceOperand> knownOf(ArrayRef<DeviceOperand> known, ArrayRef<int64_t> operands) {
+  return llvm::map_to_vector(operands, [&](int64_t operand) { return known[operand]; });
+}
+
+int64_t partUnits(GroupOp group, Algorithm algorithm) {
+  return algorithm == Algorithm::Chain     ? chainPartUnits(group)
+         : algorithm == Algorithm::Element ? elementPartUnits(group)
+                                           : 0;
+}
 
 FailureOr<GroupKernels> buildGroupKernels(DeviceBuilder &b, StringRef symbol, GroupOp group, ScheduleAttr schedule,
                                           ArrayRef<DeviceOperand> known) {
@@ -29,11 +40,17 @@ FailureOr<GroupKernels> buildGroupKernels(DeviceBuilder &b, StringRef symbol, Gr
   case Algorithm::Softmax:
     return buildSoftmaxKernel(b, symbol, group, threads, known);
   case Algorithm::Matmul:
-    return buildMatmulKernel(b, symbol, group, matmulTile(schedule), known);
+    return buildMatmulKernel(b, symbol, group, matmulTile(schedule), schedule.getSlices(), known);
   case Algorithm::Conv:
-    return buildConvKernel(b, symbol, group, matmulTile(schedule), known);
+    return buildConvKernel(b, symbol, group, matmulTile(schedule), schedule.getSlices(), known);
   case Algorithm::WeightGrad:
     return buildWeightGradKernels(b, symbol, group, matmulTile(schedule), kJoinThreads, known);
+  case Algorithm::Depthwise:
+    return buildDepthwiseKernel(b, symbol, group, schedule.getColumns(), threads, known);
+  case Algorithm::DepthwiseGrad:
+    return buildDepthwiseGradKernels(b, symbol, group, threads, known);
+  case Algorithm::Pool:
+    return buildPoolKernel(b, symbol, group, threads, known);
   }
   return group.emitError() << "there is no algorithm '" << schedule.algorithmName() << "'";
 }

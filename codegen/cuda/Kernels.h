@@ -44,4 +44,41 @@ std::string whyNotSoftmax(GroupOp group);
 GroupKernels buildSoftmaxKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, int64_t threads,
                                 llvm::ArrayRef<DeviceOperand> known);
 
+/// A depthwise convolution or a transposed one, four channels of `positions` neighbours in a row a thread. Images and
+/// weights are in blocks of channels.
+std::string whyNotDepthwise(GroupOp group);
+int64_t depthwisePositions(GroupOp group);
+GroupKernels buildDepthwiseKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, int64_t positions,
+                                  int64_t threads, llvm::ArrayRef<DeviceOperand> known);
+
+/// The gradient of one by its weights: sums over the batch in slices, whose sums go to the scratch; a second kernel
+/// adds them in order. `threads` is a power of two.
+std::string whyNotDepthwiseGrad(GroupOp group);
+int64_t depthwiseGradScratchBytes(GroupOp group);
+GroupKernels buildDepthwiseGradKernels(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, int64_t threads,
+                                       llvm::ArrayRef<DeviceOperand> known);
+
+/// Whether the anchor is one of these, whatever its operands are; how their weights are best stored.
+bool isDepthwise(GroupOp group);
+LayoutAttr depthwiseWeightLayout(mlir::MLIRContext *context);
+
+/// A pooling of images in blocks of channels or the gradient of one, four channels of a position a thread.
+std::string whyNotPool(GroupOp group);
+GroupKernels buildPoolKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, int64_t threads,
+                             llvm::ArrayRef<DeviceOperand> known);
+
+/// The units of a group that is computed by one kernel of one thread a unit, as many whatever the batch is, so that it
+/// may be a part of a kernel of several groups (DeviceBuilder::part); 0 of any other.
+int64_t partUnits(GroupOp group, Algorithm algorithm);
+int64_t chainPartUnits(GroupOp group);
+int64_t elementPartUnits(GroupOp group);
+
+//===-- Shared by them
+//---------------------------------------------------------------------------------------------===//
+
+/// The operands of a group but for its scratch, as those of one kernel.
+llvm::SmallVector<int64_t> bodyOperands(GroupOp group);
+/// What is known of the operands of a kernel that has some of the group's.
+llvm::SmallVector<DeviceOperand> knownOf(llvm::ArrayRef<DeviceOperand> known, llvm::ArrayRef<int64_t> operands);
+
 } // namespace cnn::cuda

@@ -2,78 +2,15 @@
 #include "codegen/cuda/Lower.h"
 
 #include "codegen/cuda/Kernels.h"
+#include "codegen/cuda/LaunchOperands.h"
 #include "codegen/cuda/ToPtx.h"
-#include "passes/TargetModel.h"
-#include "runtime/cuda/cnn_cuda_abi.h"
-
-#include <numeric>
 
 using namespace mlir;
 namespace cnn::cuda {
 namespace {
 
-/// A group's operands as its kernels get them: inputs, results and the scratch, if it has one.
-struct Operands {
-  SmallVector<Operand> places;
-  SmallVector<DeviceOperand> known;
-};
-
-/// What is known of an operand's alignment, whatever the batch is: buffers of a session begin at multiples of 64 bytes,
-/// inputs and outputs at multiples of 16, without gaps between images (runtime/cuda/cnn_cuda_abi.h).
-int64_t alignmentOf(const Operand &place) {
-  bool isCallers = place.segment == Segment::Input || place.segment == Segment::Output;
-  // offset * batch is a multiple of the offset.
-  int64_t begin = isCallers ? CNN_CUDA_TENSOR_ALIGNMENT : std::gcd(int64_t(CNN_ALIGNMENT), place.offset);
-  return std::gcd(begin, std::gcd(place.slice, place.imageStride));
-}
-
-/// Bytes [begin, end) of a buffer that an operand takes, of each image or of all.
-struct Range {
-  int64_t begin, end;
-};
-
-bool overlap(const Operand &a, Range x, const Operand &b, Range y) {
-  // A caller may have a network write over what it reads.
-  auto isCallers = [](const Operand &place) {
-    return place.segment == Segment::Input || place.segment == Segment::Output;
-  };
-  if (isCallers(a) && isCallers(b))
-    return a.segment != b.segment || a.offset == b.offset;
-  // Buffers that are alive together lie apart; parts of one share its offset.
-  return a.segment == b.segment && a.offset == b.offset && x.begin < y.end && y.begin < x.end;
-}
-
-Operands operandsOf(PlannedGroup &planned, int64_t scratchBytes) {
-  Operands all;
-  SmallVector<Range> ranges;
-  GroupOp group = planned.group;
-  size_t inputs = group->getNumOperands();
-  auto add = [&](const Operand &place, int64_t bytes) {
-    all.places.push_back(place);
-    ranges.push_back({place.slice, place.slice + bytes});
-    DeviceOperand operand;
-    operand.alignment = alignmentOf(place);
-    operand.bytes = bytes;
-    all.known.push_back(operand);
-  };
-  for (auto [number, place] : llvm::enumerate(planned.operands)) {
-    Value value = number < inputs ? group.getInputs()[number] : group.getResult(number - inputs);
-    auto type = cast<RankedTensorType>(value.getType());
-    add(place, storedBytes(type, /*whole=*/place.imageStride == 0));
-  }
-  if (planned.scratch)
-    add(*planned.scratch, scratchBytes);
-  size_t count = all.places.size();
-  for (size_t i = 0; i < count; ++i) {
-    bool isShared = false;
-    for (size_t j = 0; j < count; ++j)
-      if (i != j && (i >= inputs || j >= inputs))
-        isShared |= overlap(all.places[i], ranges[i], all.places[j], ranges[j]);
-    all.known[i].noAlias = !isShared;
-    all.known[i].readOnly = !isShared && i < inputs;
-  }
-  return all;
-}
+/// Of blocks of kernels of several groups.
+constexpr int64_t kJoinedThreads = 256;
 
 class Lowering {
 public:
@@ -114,62 +51,172 @@ private:
     return key;
   }
 
-  LogicalResult lowerKernels(const Architecture &architecture) {
-    OwningOpRef<ModuleOp> kernels = ModuleOp::create(module.getLoc(), architecture.name);
-    DeviceBuilder builder(*kernels, architecture, module.getLoc());
-    llvm::StringMap<GroupKernels> known;
+  /// What is made for one architecture.
+  struct Kernels {
+    Kernels(ModuleOp module, const Architecture &architecture)
+        : module(ModuleOp::create(module.getLoc(), architecture.name)),
+          builder(*this->module, architecture, module.getLoc()) {}
+
+    OwningOpRef<ModuleOp> module;
+    DeviceBuilder builder;
+    llvm::StringMap<GroupKernels> known; ///< By what they compute.
     llvm::StringMap<int> symbols;
-    size_t step = 0;
-    for (PlannedGroup &planned : groups) {
+    size_t step = 0; ///< The next one.
+
+    /// A name for the kernel of a group; PTX has no dots in names.
+    std::string symbolOf(GroupOp group) {
+      std::string symbol = identifier(group.getPath());
+      if (int count = symbols[symbol]++)
+        symbol += "$v" + std::to_string(count);
+      return symbol;
+    }
+  };
+
+  LogicalResult lowerGroup(Kernels &kernels, const PlannedGroup &planned) {
+    GroupOp group = planned.group;
+    ScheduleAttr schedule = scheduleOf(group, kernels.builder.architecture());
+    int64_t scratchBytes = schedule.scratchBytes(group) + schedule.scratchBytesPerImage(group);
+    if (scratchBytes && !planned.scratch)
+      return group.emitError() << "has no place for its scratch";
+    LaunchOperands operands = launchOperands(planned, scratchBytes);
+    SmallVector<DeviceOperand> known = knownOf(operands);
+    std::string key = keyOf(group, schedule, known);
+    auto found = kernels.known.find(key);
+    if (found == kernels.known.end()) {
+      kernels.builder.setLoc(group.getLoc());
+      FailureOr<GroupKernels> built =
+          buildGroupKernels(kernels.builder, kernels.symbolOf(group), group, schedule, known);
+      if (failed(built))
+        return failure();
+      found = kernels.known.try_emplace(key, *std::move(built)).first;
+    }
+    return addSteps(kernels, planned, found->second, operands);
+  }
+
+  /// The groups from number `first` on that one kernel computes.
+  LogicalResult lowerJoined(Kernels &kernels, size_t first, const JoinedGroups &joined) {
+    SmallVector<DeviceOperand> known = knownOf(joined.operands);
+    SmallVector<Part> parts;
+    std::string key;
+    int64_t blocks = 0;
+    for (auto [number, numbers] : llvm::enumerate(joined.parts)) {
+      Part &part = parts.emplace_back();
+      part.group = groups[first + number].group;
+      part.schedule = scheduleOf(part.group, kernels.builder.architecture());
+      part.operands = numbers;
+      part.known = knownOf(known, numbers);
+      part.units = partUnits(part.group, part.schedule.getAlgorithm());
+      part.firstBlock = blocks;
+      blocks += llvm::divideCeil(part.units, kJoinedThreads);
+      key += keyOf(part.group, part.schedule, part.known);
+      llvm::raw_string_ostream stream(key);
+      llvm::interleaveComma(numbers, stream << "\n");
+    }
+    auto found = kernels.known.find(key);
+    if (found == kernels.known.end()) {
+      kernels.builder.setLoc(parts[0].group.getLoc());
+      GroupKernel made;
+      made.kernel.symbol = kernels.symbolOf(parts[0].group) + "$with" + std::to_string(parts.size() - 1);
+      made.kernel.fixedUnits = blocks;
+      made.kernel.launch.unitsPerBlock = 1;
+      made.kernel.launch.blockThreads = kJoinedThreads;
+      made.operands = llvm::to_vector(llvm::seq<int64_t>(0, joined.operands.size()));
+      LogicalResult result = success();
+      kernels.builder.deviceKernel(made.kernel.symbol, known, kJoinedThreads,
+                                   [&] { result = buildParts(kernels.builder, parts); });
+      if (failed(result))
+        return failure();
+      found = kernels.known.try_emplace(key, GroupKernels{made}).first;
+    }
+    return addSteps(kernels, groups[first], found->second, joined.operands);
+  }
+
+  /// A group in a kernel of several.
+  struct Part {
+    GroupOp group;
+    ScheduleAttr schedule;
+    SmallVector<int64_t> operands;
+    SmallVector<DeviceOperand> known;
+    int64_t units, firstBlock;
+  };
+  /// Each block of threads finds its part by halves.
+  static LogicalResult buildParts(DeviceBuilder &b, ArrayRef<Part> parts) {
+    LogicalResult result = success();
+    if (parts.size() == 1) {
+      const Part &part = parts[0];
+      b.part(part.operands, part.firstBlock, part.units,
+             [&] { result = success(succeeded(buildGroupKernels(b, "", part.group, part.schedule, part.known))); });
+      return result;
+    }
+    size_t half = parts.size() / 2;
+    auto build = [&](ArrayRef<Part> some) {
+      if (failed(buildParts(b, some)))
+        result = failure();
+    };
+    b.ifThen(
+        b.lessThan(b.blockIndex(), b.index(parts[half].firstBlock)), [&] { build(parts.take_front(half)); },
+        [&] { build(parts.drop_front(half)); });
+    return result;
+  }
+
+  /// The groups from number `first` on that may be computed by one launch.
+  JoinedGroups joinedFrom(size_t first, const Architecture &architecture) const {
+    JoinedGroups joined;
+    for (const PlannedGroup &planned : ArrayRef(groups).drop_front(first)) {
       ScheduleAttr schedule = scheduleOf(planned.group, architecture);
-      if (!schedule)
-        return planned.group.emitError() << "has no schedule for " << architecture.name;
-      int64_t scratchBytes = schedule.scratchBytes(planned.group);
-      if (scratchBytes + schedule.scratchBytesPerImage(planned.group) && !planned.scratch)
-        return planned.group.emitError() << "has no place for its scratch";
-      Operands operands = operandsOf(planned, scratchBytes + schedule.scratchBytesPerImage(planned.group));
-      std::string key = keyOf(planned.group, schedule, operands.known);
-      auto found = known.find(key);
-      if (found == known.end()) {
-        // PTX has no dots in names.
-        std::string symbol = identifier(planned.group.getPath());
-        if (int count = symbols[symbol]++)
-          symbol += "$v" + std::to_string(count);
-        builder.setLoc(planned.group.getLoc());
-        FailureOr<GroupKernels> built = buildGroupKernels(builder, symbol, planned.group, schedule, operands.known);
-        if (failed(built))
-          return failure();
-        found = known.try_emplace(key, *std::move(built)).first;
+      if (!options.joinsGroups || planned.scratch || !partUnits(planned.group, schedule.getAlgorithm()) ||
+          !joined.take(launchOperands(planned, 0)))
+        break;
+    }
+    return joined;
+  }
+
+  /// The launches of the kernels of a group, or of several from that one on.
+  LogicalResult addSteps(Kernels &kernels, const PlannedGroup &planned, const GroupKernels &made,
+                         ArrayRef<LaunchOperand> operands) {
+    const Architecture &architecture = kernels.builder.architecture();
+    GroupOp group = planned.group;
+    for (const GroupKernel &kernel : made) {
+      if (kernel.kernel.launch.sharedBytes > architecture.sharedBytesPerBlock)
+        return group.emitError() << "a block needs " << kernel.kernel.launch.sharedBytes << " bytes of shared memory, "
+                                 << architecture.name << " has " << architecture.sharedBytesPerBlock;
+      // The first architecture makes the steps; the algorithm, and so the number of kernels, is the same for all.
+      if (program.variants.empty()) {
+        Step &step = program.steps.emplace_back();
+        step.group = planned.index;
+        for (int64_t operand : kernel.operands)
+          step.operands.push_back(operands[operand].place);
       }
-      for (const GroupKernel &kernel : found->second) {
-        if (kernel.kernel.launch.sharedBytes > architecture.sharedBytesPerBlock)
-          return planned.group.emitError()
-                 << "a block needs " << kernel.kernel.launch.sharedBytes << " bytes of shared memory, "
-                 << architecture.name << " has " << architecture.sharedBytesPerBlock;
-        // The first architecture makes the steps; the algorithm, and so the number of kernels, is the same for all.
-        if (program.variants.empty()) {
-          Step &made = program.steps.emplace_back();
-          made.group = planned.index;
-          for (int64_t operand : kernel.operands)
-            made.operands.push_back(operands.places[operand]);
-        }
-        if (step == program.steps.size())
-          return planned.group.emitError()
-                 << "has more kernels for " << architecture.name << " than for other architectures";
-        KernelUse use;
-        use.symbol = kernel.kernel.symbol;
-        use.unitsPerImage = kernel.kernel.unitsPerImage;
-        use.fixedUnits = kernel.kernel.fixedUnits;
-        use.device = kernel.kernel.launch;
-        program.steps[step++].kernels.push_back(std::move(use));
-      }
+      if (kernels.step == program.steps.size())
+        return group.emitError() << "has more kernels for " << architecture.name << " than for other architectures";
+      KernelUse use;
+      use.symbol = kernel.kernel.symbol;
+      use.unitsPerImage = kernel.kernel.unitsPerImage;
+      use.fixedUnits = kernel.kernel.fixedUnits;
+      use.device = kernel.kernel.launch;
+      program.steps[kernels.step++].kernels.push_back(std::move(use));
+    }
+    return success();
+  }
+
+  LogicalResult lowerKernels(const Architecture &architecture) {
+    for (const PlannedGroup &planned : groups)
+      if (!scheduleOf(planned.group, architecture))
+        return GroupOp(planned.group).emitError() << "has no schedule for " << architecture.name;
+    Kernels kernels(module, architecture);
+    for (size_t first = 0; first < groups.size();) {
+      JoinedGroups joined = joinedFrom(first, architecture);
+      size_t count = std::max<size_t>(joined.parts.size(), 1);
+      if (failed(count > 1 ? lowerJoined(kernels, first, joined) : lowerGroup(kernels, groups[first])))
+        return failure();
+      first += count;
     }
     if (options.onKernels)
-      options.onKernels(*kernels);
+      options.onKernels(*kernels.module);
     Variant variant;
     variant.name = variant.targetCpu = architecture.name.str();
     variant.context = std::make_unique<llvm::LLVMContext>();
-    variant.module = toLLVM(*kernels, *variant.context, architecture);
+    variant.module = toLLVM(*kernels.module, *variant.context, architecture);
     if (!variant.module)
       return failure();
     program.variants.push_back(std::move(variant));

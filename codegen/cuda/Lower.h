@@ -11,6 +11,10 @@ struct LowerOptions : ProgramOptions {
   std::vector<std::string> architectures;
   /// Is shown the kernels of each architecture, a module that bears its name, before they become LLVM IR; may be null.
   std::function<void(mlir::ModuleOp kernels)> onKernels;
+  /// Groups next to each other that need nothing of each other, an element or some a thread whatever the batch is, are
+  /// one launch, the step of the first of them: the updates of a step's parameters, and its packing of them. Else each
+  /// group has steps of its own.
+  bool joinsGroups = true;
 };
 
 /// Lowers `module`, which has passed every stage up to plan for the target "cuda"; it must outlive the program. Reports

@@ -1,10 +1,11 @@
 // Dense layers and products of row-major matrices (MatrixKernels.h), and what all matrix kernels share.
+#include "codegen/cuda/Convolution.h"
 #include "codegen/cuda/MatrixKernels.h"
+#include "codegen/cuda/SlicedProduct.h"
 
 #include "codegen/cpu/Kernels.h"
 #include "passes/TargetModel.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -22,6 +23,8 @@ bool hasTile(Algorithm algorithm) {
 }
 
 ScheduleAttr chooseSchedule(GroupOp group, Algorithm algorithm, const Architecture &architecture, int64_t threads) {
+  if (algorithm == Algorithm::Depthwise)
+    return ScheduleAttr::get(group.getContext(), algorithm, threads, depthwisePositions(group));
   if (!hasTile(algorithm))
     return ScheduleAttr::get(group.getContext(), algorithm, threads);
   MatmulSizes sizes = algorithm == Algorithm::Conv     ? convSizes(group)
@@ -29,12 +32,18 @@ ScheduleAttr chooseSchedule(GroupOp group, Algorithm algorithm, const Architectu
                                                        : weightGradSizes(group);
   // Gradients by weights read both factors across k, which stages of warpgroups take 4 bytes at a time.
   Precision precision = algorithm == Algorithm::WeightGrad ? Precision::F32 : precisionOf(group.getAnchor());
-  return scheduleOf(group.getContext(), algorithm, chooseMatmulTile(sizes, architecture, precision));
+  int64_t slices = isSliceable(group, algorithm) ? chooseSlices(sizes) : 1;
+  return scheduleOf(group.getContext(), algorithm, chooseMatmulTile(sizes, architecture, precision), slices);
 }
 
-ScheduleAttr scheduleOf(MLIRContext *context, Algorithm algorithm, const MatmulTile &tile) {
+ScheduleAttr scheduleOf(MLIRContext *context, Algorithm algorithm, const MatmulTile &tile, int64_t slices) {
   return ScheduleAttr::get(context, algorithm, tile.threads(), tile.rows, tile.columns, tile.depth, tile.stages,
-                           tile.ofWarpgroups);
+                           tile.ofWarpgroups, slices);
+}
+
+bool isSliceable(GroupOp group, Algorithm algorithm) {
+  return algorithm == Algorithm::Conv ||
+         (algorithm == Algorithm::Matmul && cpu::gemmProblemOf(group).batch == GemmBatch::Rows);
 }
 
 MatmulTile matmulTile(ScheduleAttr schedule) {
@@ -66,12 +75,6 @@ void ifBelow(DeviceBuilder &b, Value value, Value limit, bool always, llvm::func
     body();
   else
     b.ifThen(b.lessThan(value, limit), body);
-}
-
-Value both(DeviceBuilder &b, Value x, Value y) {
-  if (!x || !y)
-    return x ? x : y;
-  return arith::AndIOp::create(b, x, y);
 }
 
 MatmulFactor factorOf(DeviceBuilder &b, const StoredMatrix &matrix) {
@@ -109,8 +112,9 @@ namespace {
 
 class MatmulKernelBuilder {
 public:
-  MatmulKernelBuilder(DeviceBuilder &b, GroupOp group, const MatmulTile &tile)
-      : b(b), group(group), anchor(group.getAnchor()), problem(cpu::gemmProblemOf(group)), tile(tile) {}
+  MatmulKernelBuilder(DeviceBuilder &b, GroupOp group, const MatmulTile &tile, int64_t slices)
+      : b(b), group(group), anchor(group.getAnchor()), problem(cpu::gemmProblemOf(group)), tile(tile),
+        sliced(b, tile, matmulSizes(group), slices, bodyOperands(group).size()) {}
 
   DeviceKernel build(StringRef symbol, ArrayRef<DeviceOperand> known) {
     DeviceKernel kernel;
@@ -121,11 +125,9 @@ public:
     kernel.launch = matmulLaunch(tile, problem.columns, precisionOf(anchor));
     b.deviceKernel(symbol, known, tile.threads(), [&] {
       bool sumsImages = problem.batch == GemmBatch::Depth;
-      MatmulPart part;
-      part.firstRow = b.mul(b.blockIndex(0), tile.rows);
-      part.firstColumn = b.mul(b.blockIndex(1), tile.columns);
-      part.depthBegin = b.index(0);
-      part.depthEnd = sumsImages ? b.batch() : b.index(problem.depth);
+      MatmulPart part = sliced.part();
+      if (sumsImages)
+        part.depthEnd = b.batch();
       StoredMatrix lhs, rhs;
       lhs.operand = operandOf(anchor->getOperand(0));
       lhs.alongDepth = !problem.transposeLhs;
@@ -140,14 +142,20 @@ public:
       if (problem.columns % tile.columns)
         rhs.lines = b.index(problem.columns);
       if (sumsImages || problem.depth % tile.depth)
-        lhs.depthEnd = rhs.depthEnd = part.depthEnd;
+        lhs.depthEnd = rhs.depthEnd = sumsImages ? b.batch() : b.index(problem.depth);
       auto storeRow = [&](Value row, ArrayRef<MatmulSums> sums) {
         ifBelow(b, row, b.units(), !ofImages && problem.rows % tile.rows == 0,
                 [&] { ofImages ? storeImage(row, sums) : storeFixed(row, sums); });
       };
-      buildMatmulTile(b, tile, precisionOf(anchor), factorOf(b, lhs), factorOf(b, rhs), part, storeRow);
+      buildMatmulTile(b, tile, precisionOf(anchor), factorOf(b, lhs), factorOf(b, rhs), part,
+                      [&](Value row, ArrayRef<MatmulSums> sums) { sliced.storePart(row, sums, storeRow); });
     });
     return kernel;
+  }
+  /// Of a product whose rows are images.
+  DeviceKernel buildJoin(StringRef symbol, ArrayRef<DeviceOperand> known) {
+    return sliced.buildJoin(symbol, known, kJoinThreads,
+                            [&](Value row, ArrayRef<MatmulSums> sums) { storeImage(row, sums); });
   }
 
 private:
@@ -202,17 +210,18 @@ private:
   Operation *anchor;
   GemmProblem problem;
   const MatmulTile &tile;
+  SlicedProduct sliced;
 };
 
 } // namespace
 
 GroupKernels buildMatmulKernel(DeviceBuilder &b, StringRef symbol, GroupOp group, const MatmulTile &tile,
-                               ArrayRef<DeviceOperand> known) {
-  int64_t operands = group->getNumOperands() + group->getNumResults();
-  GroupKernel made;
-  made.kernel = MatmulKernelBuilder(b, group, tile).build(symbol, known.take_front(operands));
-  made.operands = llvm::to_vector(llvm::seq<int64_t>(0, operands));
-  return {made};
+                               int64_t slices, ArrayRef<DeviceOperand> known) {
+  MatmulKernelBuilder builder(b, group, tile, slices);
+  return slicedKernels(
+      group, symbol, slices, known,
+      [&](StringRef name, ArrayRef<DeviceOperand> operands) { return builder.build(name, operands); },
+      [&](StringRef name, ArrayRef<DeviceOperand> operands) { return builder.buildJoin(name, operands); });
 }
 
 } // namespace cnn::cuda

@@ -11,7 +11,9 @@ namespace cnn::cuda {
 bool hasTile(Algorithm algorithm);
 /// The tile that a schedule says.
 MatmulTile matmulTile(ScheduleAttr schedule);
-ScheduleAttr scheduleOf(mlir::MLIRContext *context, Algorithm algorithm, const MatmulTile &tile);
+ScheduleAttr scheduleOf(mlir::MLIRContext *context, Algorithm algorithm, const MatmulTile &tile, int64_t slices);
+/// Whether the k of such a group may be cut into slices (SlicedProduct.h).
+bool isSliceable(GroupOp group, Algorithm algorithm);
 /// With the tile for a group that `algorithm` computes, or with blocks of `threads` where it has none.
 ScheduleAttr chooseSchedule(GroupOp group, Algorithm algorithm, const Architecture &architecture, int64_t threads);
 
@@ -19,7 +21,7 @@ ScheduleAttr chooseSchedule(GroupOp group, Algorithm algorithm, const Architectu
 std::string whyNotMatmul(GroupOp group);
 MatmulSizes matmulSizes(GroupOp group);
 GroupKernels buildMatmulKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, const MatmulTile &tile,
-                               llvm::ArrayRef<DeviceOperand> known);
+                               int64_t slices, llvm::ArrayRef<DeviceOperand> known);
 
 /// conv2d and conv2d_transpose without groups: rows are the pixels of the result, columns its channels, and k goes
 /// over the input's channels and the kernel's taps. The result and, but for the few channels of a network's input, the
@@ -30,7 +32,7 @@ MatmulSizes convSizes(GroupOp group);
 /// the few channels of a network's input, in blocks of outputs whose rows follow k.
 LayoutAttr convWeightLayout(GroupOp group);
 GroupKernels buildConvKernel(DeviceBuilder &b, llvm::StringRef symbol, GroupOp group, const MatmulTile &tile,
-                             llvm::ArrayRef<DeviceOperand> known);
+                             int64_t slices, llvm::ArrayRef<DeviceOperand> known);
 
 /// conv2d_weight_grad without groups: rows are the gradient's channels, columns the input's channels and the kernel's
 /// taps, and k goes over the pixels of the batch. These are cut into slices, whose sums go to the scratch; a second
@@ -44,6 +46,9 @@ GroupKernels buildWeightGradKernels(DeviceBuilder &b, llvm::StringRef symbol, Gr
 //===-- Shared by them
 //---------------------------------------------------------------------------------------------===//
 
+/// Of blocks that add the partial sums of a contraction.
+constexpr int64_t kJoinThreads = 256;
+
 /// The operand of the group's kernels that a value of its body is; -1 where the value is computed in the group.
 int64_t operandOf(Value value);
 /// The precision that a contraction asks for.
@@ -53,8 +58,6 @@ Precision precisionOf(mlir::Operation *anchor);
 DeviceLaunch matmulLaunch(const MatmulTile &tile, int64_t columns, Precision precision);
 /// Builds `body` where `value` is below `limit`, which needs no check where `always`.
 void ifBelow(DeviceBuilder &b, Value value, Value limit, bool always, llvm::function_ref<void()> body);
-/// Both, where null is always true.
-Value both(DeviceBuilder &b, Value x, Value y);
 
 /// A row-major matrix as a factor.
 struct StoredMatrix {

@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/ElementOps.h"
 #include "codegen/cpu/Elements.h"
+#include "codegen/cpu/ReduceKernel.h"
 #include "passes/TargetModel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -53,15 +54,8 @@ std::optional<Reduction> analyze(GroupOp group, std::string &whyNot) {
     return std::nullopt;
   };
   Reduction r;
-  for (Value value : group.getYield().getValues()) {
-    auto op = value.getDefiningOp<ReduceOp>();
-    if (!op)
-      return refuse("a result is no reduction");
-    if (!r.ops.empty() && (op.getDims() != r.ops[0].getDims() ||
-                           typeOf(op.getInput()).getShape() != typeOf(r.ops[0].getInput()).getShape()))
-      return refuse("reductions over different dimensions");
-    r.ops.push_back(op);
-  }
+  if (whyNot = cpu::reductionsOf(group, r.ops); !whyNot.empty())
+    return std::nullopt;
   for (Operation &op : group.getBlock().without_terminator())
     if (std::string why = cpu::Elements::whyNot(&op); !why.empty()) {
       whyNot = why;

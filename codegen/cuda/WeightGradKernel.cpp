@@ -1,12 +1,11 @@
 // Gradients of convolutions by their weights as products of matrices (MatrixKernels.h). Both factors are read across k:
 // 16 bytes are four channels of one pixel. Columns go over blocks of 16 input channels, taps and the channels of a
 // block; over channels and taps where the input is row-major.
+#include "codegen/cuda/Convolution.h"
 #include "codegen/cuda/MatrixKernels.h"
 
 #include "codegen/cpu/CpuDialect.h"
 #include "passes/TargetModel.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 
@@ -14,23 +13,13 @@ namespace cnn::cuda {
 
 using cpu::kBlock;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 namespace {
 
-struct Sizes {
-  int64_t inputs, outputs, height, width, outHeight, outWidth, taps;
-  bool isPlanar;
+struct Sizes : Convolution {
+  explicit Sizes(Operation *op) : Convolution(op) {}
 
-  explicit Sizes(Conv2dWeightGradOp op)
-      : inputs(typeOf(op.getInput()).getDimSize(1)), outputs(typeOf(op.getGradient()).getDimSize(1)),
-        height(typeOf(op.getInput()).getDimSize(2)), width(typeOf(op.getInput()).getDimSize(3)),
-        outHeight(typeOf(op.getGradient()).getDimSize(2)), outWidth(typeOf(op.getGradient()).getDimSize(3)),
-        taps(op.getKernel()[0] * op.getKernel()[1]), isPlanar(!getLayout(op.getInput().getType())) {}
-
-  int64_t pixels() const { return outHeight * outWidth; }
   int64_t rows() const { return llvm::alignTo(outputs, kBlock); }
-  int64_t columns() const { return (isPlanar ? inputs : llvm::alignTo(inputs, kBlock)) * taps; }
+  int64_t columns() const { return (isPlanar() ? inputs : llvm::alignTo(inputs, kBlock)) * taps(); }
   /// Elements of a row of sums in the scratch.
   int64_t pitch() const { return llvm::alignTo(columns(), 4); }
 
@@ -42,7 +31,7 @@ struct Sizes {
   }
 };
 
-Sizes sizesOf(GroupOp group) { return Sizes(cast<Conv2dWeightGradOp>(group.getAnchor())); }
+Sizes sizesOf(GroupOp group) { return Sizes(group.getAnchor()); }
 
 } // namespace
 
@@ -50,15 +39,12 @@ std::string whyNotWeightGrad(GroupOp group) {
   auto op = dyn_cast_or_null<Conv2dWeightGradOp>(group.getAnchor());
   if (!op)
     return "the anchor is no gradient of a convolution by its weight";
-  if (operandOf(op.getInput()) < 0 || operandOf(op.getGradient()) < 0 ||
-      !llvm::hasSingleElement(group.getBlock().without_terminator()) || group->getNumResults() != 1)
+  if (std::string why = whyNotRead(group); !why.empty())
+    return why;
+  if (!isPerImage(group.getInputs()[operandOf(op.getGradient())]))
+    return "the gradient is not summed over images";
+  if (!llvm::hasSingleElement(group.getBlock().without_terminator()) || group->getNumResults() != 1)
     return "the group computes more than the gradient";
-  for (Value value : {op.getInput(), op.getGradient()})
-    if (!isPerImage(group.getInputs()[operandOf(value)]))
-      return "the gradient is not summed over images";
-  for (Type type : {op.getInput().getType(), op.getGradient().getType(), op.getResult().getType()})
-    if (!getElementTypeOrSelf(type).isF32())
-      return "the gradient is not of f32";
   if (op.getGroups() != 1)
     return "the convolution has groups";
   if (!cpu::isChannelBlocked(op.getGradient().getType()) ||
@@ -124,13 +110,13 @@ public:
   DeviceKernel buildJoin(StringRef symbol, ArrayRef<DeviceOperand> known, int64_t threads) {
     DeviceKernel kernel;
     kernel.symbol = symbol.str();
-    kernel.fixedUnits = sizes.outputs * sizes.inputs * sizes.taps;
+    kernel.fixedUnits = sizes.outputs * sizes.inputs * sizes.taps();
     kernel.launch = b.unitKernel(symbol, known, threads, [&](Value unit) {
-      Value tap = b.rem(unit, sizes.taps), number = b.div(unit, sizes.taps);
+      Value tap = b.rem(unit, sizes.taps()), number = b.div(unit, sizes.taps());
       Value channel = b.rem(number, sizes.inputs), row = b.div(number, sizes.inputs);
-      Value column = b.add(b.mul(channel, sizes.taps), tap);
-      if (!sizes.isPlanar)
-        column = b.add(b.mul(b.add(b.mul(b.div(channel, kBlock), sizes.taps), tap), kBlock), b.rem(channel, kBlock));
+      Value column = b.add(b.mul(channel, sizes.taps()), tap);
+      if (!sizes.isPlanar())
+        column = b.add(b.mul(b.add(b.mul(b.div(channel, kBlock), sizes.taps()), tap), kBlock), b.rem(channel, kBlock));
       Value address = b.offset(b.buffer(0), b.mul(b.add(b.mul(row, sizes.pitch()), column), 4));
       Value sum = b.forLoop(0, sizes.slices(), 1, ValueRange{b.scalar(0.0f)}, [&](Value slice, ValueRange sums) {
         Value term = b.loadScalar(b.offset(address, b.mul(slice, sizes.rows() * sizes.pitch() * 4)));
@@ -164,27 +150,23 @@ private:
   MatmulFactor input(Value end) {
     MatmulFactor factor;
     factor.alongDepth = false;
-    factor.width = sizes.isPlanar || b.operand(0).alignment % 16 ? 1 : 4;
-    int64_t plane = sizes.height * sizes.width, each = sizes.isPlanar ? 1 : kBlock;
+    factor.width = sizes.isPlanar() || b.operand(0).alignment % 16 ? 1 : 4;
+    int64_t plane = sizes.y.input * sizes.x.input, each = sizes.isPlanar() ? 1 : kBlock;
     factor.line = [=, this](Value line) {
-      Value number = sizes.isPlanar ? line : b.div(line, kBlock), tap = b.rem(number, sizes.taps);
-      Value place = b.mul(b.div(number, sizes.taps), plane * each);
-      if (!sizes.isPlanar)
+      Value number = sizes.isPlanar() ? line : b.div(line, kBlock), tap = b.rem(number, sizes.taps());
+      Value place = b.mul(b.div(number, sizes.taps()), plane * each);
+      if (!sizes.isPlanar())
         place = b.add(place, b.rem(line, kBlock));
-      int64_t across = op.getKernel()[1];
-      Value y = b.sub(b.mul(b.div(tap, across), op.getDilations()[0]), op.getPadding()[0]);
-      Value x = b.sub(b.mul(b.rem(tap, across), op.getDilations()[1]), op.getPadding()[2]);
+      Value y = b.sub(b.mul(b.div(tap, sizes.x.taps), sizes.y.dilation), sizes.y.pad);
+      Value x = b.sub(b.mul(b.rem(tap, sizes.x.taps), sizes.x.dilation), sizes.x.pad);
       return SmallVector<Value>{b.mul(place, 4), y, x, b.lessThan(line, b.index(sizes.columns()))};
     };
     factor.place = [=, this](ArrayRef<Value> line, Value k) {
       auto [image, pixel] = pixelOf(k);
-      Value y = b.add(line[1], b.mul(b.div(pixel, sizes.outWidth), op.getStrides()[0]));
-      Value x = b.add(line[2], b.mul(b.rem(pixel, sizes.outWidth), op.getStrides()[1]));
-      auto isBelow = [&](Value position, int64_t extent) -> Value {
-        return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, position, b.index(extent));
-      };
-      Value inside = both(b, isBelow(y, sizes.height), isBelow(x, sizes.width));
-      Value place = b.mul(b.add(b.mul(y, sizes.width), x), each * 4);
+      Value y = b.add(line[1], b.mul(b.div(pixel, sizes.x.output), sizes.y.stride));
+      Value x = b.add(line[2], b.mul(b.rem(pixel, sizes.x.output), sizes.x.stride));
+      Value inside = both(b, isInside(b, y, sizes.y.input), isInside(b, x, sizes.x.input));
+      Value place = b.mul(b.add(b.mul(y, sizes.x.input), x), each * 4);
       return MatmulFactor::Place{b.offset(b.imageOf(0, image), b.add(line[0], place)),
                                  both(b, both(b, line[3], b.lessThan(k, end)), inside)};
     };
@@ -206,12 +188,9 @@ GroupKernels buildWeightGradKernels(DeviceBuilder &b, StringRef symbol, GroupOp 
   GroupKernels kernels(2);
   kernels[0].operands = {operandOf(op.getInput()), operandOf(op.getGradient()), scratch};
   kernels[1].operands = {scratch, result};
-  auto knownOf = [&](const GroupKernel &kernel) {
-    return llvm::map_to_vector(kernel.operands, [&](int64_t operand) { return known[operand]; });
-  };
   WeightGradBuilder builder(b, group, tile);
-  kernels[0].kernel = builder.buildSums((symbol + "$sums").str(), knownOf(kernels[0]));
-  kernels[1].kernel = builder.buildJoin(symbol, knownOf(kernels[1]), threads);
+  kernels[0].kernel = builder.buildSums((symbol + "$sums").str(), knownOf(known, kernels[0].operands));
+  kernels[1].kernel = builder.buildJoin(symbol, knownOf(known, kernels[1].operands), threads);
   return kernels;
 }
 

@@ -49,7 +49,8 @@ static FailureOr<Program> lower(ModuleOp module, const ProgramOptions &common, c
     return cpu::lowerToProgram(module, lower);
   }
   cuda::registerLibraryTargets();
-  cuda::LowerOptions lower{common, namesOf(options), options.onKernels};
+  // Groups whose results are compared one by one are computed one by one.
+  cuda::LowerOptions lower{common, namesOf(options), options.onKernels, /*joinsGroups=*/!options.keepBuffers};
   FailureOr<Program> program = cuda::lowerToProgram(module, lower);
   if (succeeded(program))
     program->target = options.isEmulated ? "cuda-emulated" : "cuda";

@@ -62,7 +62,7 @@ host::Result<DeviceReport> DeviceReport::create(const Program &program, int64_t 
     std::vector<size_t> launches(report.groups.size(), 0);
     for (const Step &step : program.steps) {
       const KernelUse &use = step.kernels[number];
-      Kernel &kernel = report.groups[step.group].kernels.emplace_back();
+      Kernel kernel;
       ++launches[step.group];
       kernel.architecture = variant.name;
       kernel.symbol = use.symbol;
@@ -75,6 +75,11 @@ host::Result<DeviceReport> DeviceReport::create(const Program &program, int64_t 
         if (auto found = assembled->kernels.find(use.symbol); found != assembled->kernels.end())
           kernel.resources = found->second;
       kernel.occupancy = occupancyOf(architecture, use.device, kernel.resources ? kernel.resources->registers : 0);
+      // Groups without a step of their own are computed by the one before (codegen/cuda/Lower.h).
+      bool isLast = &step == &program.steps.back();
+      int64_t end = isLast ? static_cast<int64_t>(report.groups.size()) : (&step + 1)->group;
+      for (int64_t group = step.group; group < std::max(end, step.group + 1); ++group)
+        report.groups[group].kernels.push_back(kernel);
     }
     for (auto [group, count] : llvm::zip_equal(report.groups, launches)) {
       auto [limit, seconds] = limitOf(architecture, group.bytes, group.operations, count);

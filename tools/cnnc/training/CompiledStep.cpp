@@ -25,16 +25,20 @@ public:
     SmallVector<GroupOp> groups = compiled.groups();
     std::string found;
     auto observer = [&](const StepView &view) {
-      size_t number = static_cast<size_t>(view.step->group);
       bool isLast = view.index + 1 == program.steps.size() || program.steps[view.index + 1].group != view.step->group;
       if (!found.empty() || !view.after || !isLast)
         return;
-      const GroupInfo &info = program.groups[number];
-      for (auto [value, operand] : llvm::zip_equal(groups[number].getOutputs(), info.results))
-        if (!resultIsFinite(operand, cast<RankedTensorType>(value.getType()), batch)) {
-          found = "'" + info.path + "' (" + kindOf(groups[number], info) + ")";
-          return;
-        }
+      // Groups without a step of their own are computed by the one before.
+      size_t end = view.index + 1 == program.steps.size() ? groups.size()
+                                                          : static_cast<size_t>(program.steps[view.index + 1].group);
+      for (size_t number = static_cast<size_t>(view.step->group); number < end; ++number) {
+        const GroupInfo &info = program.groups[number];
+        for (auto [value, operand] : llvm::zip_equal(groups[number].getOutputs(), info.results))
+          if (!resultIsFinite(operand, cast<RankedTensorType>(value.getType()), batch)) {
+            found = "'" + info.path + "' (" + kindOf(groups[number], info) + ")";
+            return;
+          }
+      }
     };
     if (llvm::Error error = session->run(batch, inputs, outputs, StepObserver(observer)))
       return toError(std::move(error));

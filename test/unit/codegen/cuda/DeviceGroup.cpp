@@ -27,7 +27,11 @@ ScheduleAttr scheduleOf(GroupOp group, Algorithm algorithm, const DeviceOptions 
   tile.ofWarpgroups |= options.warpgroups;
   if (tile.ofWarpgroups)
     tile.depth = MatmulTile::kWarpgroupDepth;
-  return hasTile(algorithm) ? cuda::scheduleOf(group.getContext(), algorithm, tile) : chosen;
+  int64_t slices = chosen.getSlices();
+  choose(slices, options.slices);
+  if (algorithm == Algorithm::Depthwise)
+    return ScheduleAttr::get(group.getContext(), algorithm, chosen.getThreads(), tile.columns);
+  return hasTile(algorithm) ? cuda::scheduleOf(group.getContext(), algorithm, tile, slices) : chosen;
 }
 
 /// The kernels of a group on an emulated device.
@@ -60,9 +64,10 @@ public:
       addresses.push_back(device.upload(std::vector<char>(operand.data, operand.data + operand.bytes)));
       imageStrides.push_back(operand.imageStride);
     }
-    if (int64_t bytes = schedule.scratchBytes(group)) {
+    int64_t perImage = schedule.scratchBytesPerImage(group);
+    if (int64_t bytes = perImage * batch + schedule.scratchBytes(group)) {
       addresses.push_back(device.upload(std::vector<char>(bytes, char(0xff))));
-      imageStrides.push_back(0);
+      imageStrides.push_back(perImage);
     }
     ASSERT_FALSE(kernels.empty());
     for (const GroupKernel &kernel : kernels) {

@@ -9,8 +9,8 @@ namespace cnn::testing {
 
 struct DeviceOptions {
   std::string architecture = "sm_80";
-  /// Instead of what the target chooses; 0 keeps that.
-  int64_t rows = 0, columns = 0, depth = 0, stages = 0;
+  /// Instead of what the target chooses, where the algorithm has it; 0 keeps that.
+  int64_t rows = 0, columns = 0, depth = 0, stages = 0, slices = 0;
   bool warpgroups = false;
 };
 

@@ -21,9 +21,10 @@ namespace {
 void runOnDevice(GroupOp group, ArrayRef<GroupCase::Memory> operands, int64_t batch, ScheduleAttr schedule,
                  ThreadOrder order) {
   SmallVector<GroupCase::Memory> all(operands);
-  std::vector<char> scratch(schedule.scratchBytes(group));
+  int64_t perImage = schedule.scratchBytesPerImage(group);
+  std::vector<char> scratch(schedule.scratchBytes(group) + batch * perImage);
   if (!scratch.empty())
-    all.push_back({scratch.data(), static_cast<int64_t>(scratch.size()), 0});
+    all.push_back({scratch.data(), static_cast<int64_t>(scratch.size()), perImage});
   SmallVector<DeviceOperand> known;
   for (auto [number, operand] : llvm::enumerate(all))
     known.push_back({/*noAlias=*/true, /*readOnly=*/number < group->getNumOperands(),

@@ -179,6 +179,44 @@ TEST_P(WarpgroupKernels, Products) {
   }
 }
 
+// k in slices, whose sums go through memory; as one where the batch makes enough blocks.
+TEST_P(MatrixKernels, InSlices) {
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    GroupCase test(seed);
+    test.batch = test.pick(1, 3);
+    int64_t inputs = test.pick(17, 60), outputs = test.pick(1, 40), extent = seed == 2 ? 64 : test.pick(3, 6);
+    if (seed == 2) {
+      inputs = 3;
+      test.batch = 1;
+    }
+    auto result = tensor({-1, outputs, extent, extent}, "#b");
+    test.poisonPadding = false;
+    std::string x = test.input(tensor({-1, inputs, extent, extent}, "#b"), exactNumber),
+                w = test.input(tensor({outputs, inputs, 3, 3}, kPackedConv), exactNumber),
+                bias = test.input(tensor({outputs}, "#v"), exactNumber);
+    std::string y =
+        test.op("conv2d", {x, w, bias}, precision(GetParam()) + ", " + ints("padding", {1, 1, 1, 1}), result);
+    test.result(test.op("relu", {y}, "", result));
+    DeviceOptions options = randomOptions(test, GetParam());
+    options.rows = options.columns = 32;
+    options.slices = test.pick(2, 9);
+    checkOnDevice(test, Algorithm::Conv, options);
+  }
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    GroupCase test(seed);
+    test.batch = test.pick(1, 40);
+    int64_t inputs = test.pick(20, 200), outputs = seed == 1 ? 4 * test.pick(1, 20) : test.pick(1, 90);
+    std::string x = test.input(tensor({-1, inputs}), exactNumber),
+                w = test.input(tensor({outputs, inputs}), exactNumber),
+                bias = test.input(tensor({outputs}, "#v"), exactNumber);
+    std::string y = test.op("dense", {x, w, bias}, precision(GetParam()), tensor({-1, outputs}));
+    test.result(test.op("relu", {y}, "", tensor({-1, outputs})));
+    DeviceOptions options = randomOptions(test, GetParam());
+    options.slices = test.pick(2, 9);
+    checkOnDevice(test, Algorithm::Matmul, options);
+  }
+}
+
 TEST_P(WarpgroupKernels, Convolution) {
   DeviceOptions options;
   options.architecture = "sm_90a";
@@ -201,6 +239,21 @@ TEST_P(WarpgroupKernels, Convolution) {
     test.result(test.op("relu", {y}, "", result));
     checkOnDevice(test, Algorithm::Conv, options);
   }
+}
+
+TEST_P(WarpgroupKernels, InSlices) {
+  GroupCase test(5);
+  test.batch = test.pick(1, 20);
+  int64_t inputs = test.pick(100, 300), outputs = test.pick(1, 90);
+  std::string x = test.input(tensor({-1, inputs}), exactNumber), w = test.input(tensor({outputs, inputs}), exactNumber);
+  test.result(test.op("dense", {x, w}, precision(GetParam()), tensor({-1, outputs})));
+  DeviceOptions options;
+  options.architecture = "sm_90a";
+  options.warpgroups = true;
+  options.rows = options.columns = 64;
+  options.stages = 4;
+  options.slices = 5;
+  checkOnDevice(test, Algorithm::Matmul, options);
 }
 
 // Numbers that are rounded: within the bounds of the precision.

@@ -49,7 +49,7 @@ NetworkKernels::NetworkKernels(const std::string &signature, const std::string &
       if (!hasTile(schedule.getAlgorithm()))
         return;
       const MatmulTile tile = {64, 64, MatmulTile::kWarpgroupDepth, 3, /*ofWarpgroups=*/true};
-      const auto other = scheduleOf(&context_, schedule.getAlgorithm(), tile);
+      const auto other = scheduleOf(&context_, schedule.getAlgorithm(), tile, schedule.getSlices());
       group.setSchedulesAttr(
           mlir::DictionaryAttr::get(&context_, {{mlir::StringAttr::get(&context_, architecture), other}}));
     });
