@@ -72,5 +72,7 @@ private:
 std::vector<std::string> hostIsas();
 /// Whether a group has the CPU's algorithm of that name; always, for a device, which has others.
 bool hasAlgorithm(const Program &program, const std::string &algorithm);
+/// Whether `@schedule` may ask the target under test for it: others refuse the name.
+bool takesAlgorithm(const std::string &algorithm);
 
 } // namespace cnn::testing

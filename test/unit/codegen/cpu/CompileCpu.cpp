@@ -1,4 +1,5 @@
 // The CPU as the target of Compile.h.
+#include "codegen/cpu/CpuDialect.h"
 #include "codegen/cpu/CpuTargetModel.h"
 #include "codegen/cpu/Isa.h"
 #include "codegen/cpu/Lower.h"
@@ -25,6 +26,8 @@ void prepareRun(int) {}
 bool hasAlgorithm(const Program &program, const std::string &algorithm) {
   return llvm::any_of(program.groups, [&](const GroupInfo &group) { return group.algorithm == algorithm; });
 }
+
+bool takesAlgorithm(const std::string &algorithm) { return cpu::symbolizeAlgorithm(algorithm).has_value(); }
 
 std::vector<std::string> hostIsas() {
   std::vector<std::string> names;

@@ -1,5 +1,6 @@
 // The emulated CUDA device as the target of Compile.h. What is threads on a CPU is the order of the device's threads
 // and of its copies here: bits must not depend on either.
+#include "codegen/cuda/CudaDialect.h"
 #include "codegen/cuda/CudaTargetModel.h"
 #include "codegen/cuda/Lower.h"
 #include "codegen/cuda/emulator/Emulator.h"
@@ -38,6 +39,8 @@ void prepareRun(int threads) {
 }
 
 bool hasAlgorithm(const Program &, const std::string &) { return true; }
+
+bool takesAlgorithm(const std::string &algorithm) { return cuda::symbolizeAlgorithm(algorithm).has_value(); }
 
 std::vector<std::string> hostIsas() { return {"sm_80"}; }
 
