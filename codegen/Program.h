@@ -32,7 +32,7 @@ struct TensorInfo {
   /// False for a tensor that has no batch dimension: `shape` is all of it.
   bool batched = true;
   /// What the values are that the network was made for, in a line for those who fill the tensor; "" where nobody said.
-  std::string values = "";
+  std::string values;
 };
 
 /// Where a kernel's operand lies. Image i begins at `slice + i * imageStride` from the buffer's begin, which is `offset

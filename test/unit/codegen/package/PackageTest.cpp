@@ -238,7 +238,7 @@ TEST(Header, FieldNamesAreIdentifiersAndDiffer) {
   auto names = [](const std::vector<std::string> &given) {
     std::vector<TensorInfo> tensors;
     for (const std::string &name : given)
-      tensors.push_back({name, host::DType::F32, {}, true});
+      tensors.push_back({name, host::DType::F32, {}, true, ""});
     return fieldNames(tensors);
   };
   using Names = std::vector<std::string>;

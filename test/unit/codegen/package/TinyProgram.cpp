@@ -120,11 +120,11 @@ static Variant makeVariant(const Options &options, const std::string &isa) {
 Program cnn::tiny::makeProgram(const Options &options) {
   Program program;
   program.name = options.name;
-  program.inputs = {{"x", host::DType::F32, {kPlanes, kElements}, true}};
-  program.outputs = {{"y", host::DType::F32, {kPlanes, kElements}, true}};
+  program.inputs = {{"x", host::DType::F32, {kPlanes, kElements}, true, ""}};
+  program.outputs = {{"y", host::DType::F32, {kPlanes, kElements}, true, ""}};
   if (options.twoOutputs) {
-    program.inputs.push_back({"bias", host::DType::F32, {kPlanes}, true});
-    program.outputs.push_back({"sums", host::DType::F32, {kPlanes}, true});
+    program.inputs.push_back({"bias", host::DType::F32, {kPlanes}, true, ""});
+    program.outputs.push_back({"sums", host::DType::F32, {kPlanes}, true, ""});
   }
   program.scratchBytes = 4;
   program.workspaceBytes = 2 * kStoredImage;
