@@ -75,11 +75,10 @@ TEST_F(Compiled, PerfReadsByLayer) {
   EXPECT_THAT(run("perf report -i flat --stdio --sort sym -F overhead 2>/dev/null | "
                   "awk '/resnet20[.]/ {s += $1} END {print (s > 60 ? \"layers\" : s)}'"),
               "layers\n");
-  // And each by itself by who called it.
-  run("perf record -q -e cpu-clock -F 500 --call-graph dwarf -o called ./many 500 2>&1");
-  EXPECT_THAT(
-      run("perf report -i called --children --no-inline --stdio -g none 2>/dev/null"),
-      AllOf(HasSubstr("resnet20.layer3_1_conv2."), HasSubstr("resnet20.layer3_2_conv2."), HasSubstr(" main\n")));
+  // And each by itself by who called it. How far up perf gets differs from run to run, so main is not asked for.
+  run("perf record -q -e cpu-clock -F 1500 --call-graph dwarf -o called ./many 500 2>&1");
+  EXPECT_THAT(run("perf report -i called --children --no-inline --stdio -g none 2>/dev/null"),
+              AllOf(HasSubstr("resnet20.layer3_1_conv2."), HasSubstr("resnet20.layer3_2_conv2.")));
 }
 
 TEST_F(Compiled, TwoBuildsAreEqual) {
