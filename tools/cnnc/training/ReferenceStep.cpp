@@ -98,7 +98,7 @@ public:
       std::optional<host::DType> dtype = dtypeOf(tensor.getElementType());
       if (!dtype)
         problem = ("'" + name + "' has a type that files don't have").str();
-      TensorInfo result{name.str(), dtype.value_or(host::DType::F32), tensor.getShape().vec(), false};
+      TensorInfo result{name.str(), dtype.value_or(host::DType::F32), tensor.getShape().vec(), false, ""};
       if (tensor.getRank() > 0 && tensor.isDynamicDim(0)) {
         result.batched = true;
         result.shape.erase(result.shape.begin());
