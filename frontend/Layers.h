@@ -39,6 +39,13 @@ struct LayerInfo {
   /// A call as it is written in a train block, which messages show: `accuracy(scores, label)`. Empty where the name and
   /// the parameters say enough.
   llvm::StringRef example = "";
+
+  /// The same with an example.
+  LayerInfo shownAs(llvm::StringRef text) const {
+    LayerInfo info = *this;
+    info.example = text;
+    return info;
+  }
 };
 
 /// The layer of this name, or null.

@@ -80,17 +80,17 @@ Value psnr(LayerCall &call) {
 
 llvm::ArrayRef<LayerInfo> metricFunctions() {
   static const std::vector<LayerInfo> functions = {
-      {"accuracy", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "accuracy(scores, label)"},
-      {"top_k", 2, 2, {{"k"}}, ofClasses, nullptr, false, nullptr, "top_k(scores, label)"},
-      {"precision", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "precision(scores, label)"},
-      {"recall", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "recall(scores, label)"},
-      {"f1", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "f1(scores, label)"},
-      {"iou", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "iou(scores, label)"},
-      {"count_error", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "count_error(scores, label)"},
-      {"miou", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "miou(scores, label)"},
-      {"confusion", 2, 2, {{"threshold"}}, ofClasses, nullptr, false, nullptr, "confusion(scores, label)"},
-      {"auc", 2, 2, {{"positive"}}, ofClasses, nullptr, false, nullptr, "auc(scores, label)"},
-      {"psnr", 2, 2, {{"peak"}}, psnr, nullptr, false, nullptr, "psnr(values, target)"},
+      LayerInfo{"accuracy", 2, 2, {{"threshold"}}, ofClasses}.shownAs("accuracy(scores, label)"),
+      LayerInfo{"top_k", 2, 2, {{"k"}}, ofClasses}.shownAs("top_k(scores, label)"),
+      LayerInfo{"precision", 2, 2, {{"threshold"}}, ofClasses}.shownAs("precision(scores, label)"),
+      LayerInfo{"recall", 2, 2, {{"threshold"}}, ofClasses}.shownAs("recall(scores, label)"),
+      LayerInfo{"f1", 2, 2, {{"threshold"}}, ofClasses}.shownAs("f1(scores, label)"),
+      LayerInfo{"iou", 2, 2, {{"threshold"}}, ofClasses}.shownAs("iou(scores, label)"),
+      LayerInfo{"count_error", 2, 2, {{"threshold"}}, ofClasses}.shownAs("count_error(scores, label)"),
+      LayerInfo{"miou", 2, 2, {{"threshold"}}, ofClasses}.shownAs("miou(scores, label)"),
+      LayerInfo{"confusion", 2, 2, {{"threshold"}}, ofClasses}.shownAs("confusion(scores, label)"),
+      LayerInfo{"auc", 2, 2, {{"positive"}}, ofClasses}.shownAs("auc(scores, label)"),
+      LayerInfo{"psnr", 2, 2, {{"peak"}}, psnr}.shownAs("psnr(values, target)"),
   };
   return functions;
 }
