@@ -5,14 +5,11 @@
 
 int cnn_api_state_init(const cnn_model *model, void *state) {
   const cnn_network *network = &cnn_this_network;
-  if (!model || !state)
-    return CNN_ERROR_NULL;
-  if (!cnn_aligned(state, CNN_ALIGNMENT))
-    return CNN_ERROR_ALIGNMENT;
-  if (model->magic != CNN_CUDA_MODEL_MAGIC || network->initial_state < 0)
-    return CNN_ERROR_NOT_INITIALIZED;
+  int is_device, code = cnn_check_state_init(model, CNN_CUDA_MODEL_MAGIC, state);
+  if (code != CNN_OK)
+    return code;
   const char *values = model->weights.data + network->initial_state;
-  int is_device, code = cnn_cuda_enter(model);
+  code = cnn_cuda_enter(model);
   if (code != CNN_OK)
     return code;
   code = cnn_cuda_place_of(model, state, &is_device);

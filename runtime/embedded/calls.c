@@ -66,6 +66,14 @@ size_t cnn_place_tensors(cnn_area *area, const cnn_tensor_info *tensors, int64_t
   return begin;
 }
 
+int cnn_check_state_init(const cnn_model *model, uint64_t magic, const void *state) {
+  if (!model || !state)
+    return CNN_ERROR_NULL;
+  if (!cnn_aligned(state, CNN_ALIGNMENT))
+    return CNN_ERROR_ALIGNMENT;
+  return *(const uint64_t *)model != magic || cnn_this_network.initial_state < 0 ? CNN_ERROR_NOT_INITIALIZED : CNN_OK;
+}
+
 int cnn_check_max_batch(int64_t max_batch) {
   return max_batch < 1 || (cnn_this_network.batch && max_batch != cnn_this_network.batch) ? CNN_ERROR_BATCH : CNN_OK;
 }

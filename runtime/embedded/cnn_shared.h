@@ -74,6 +74,8 @@ typedef struct cnn_area {
 size_t cnn_place(cnn_area *area, int64_t bytes, int64_t count);
 /* Staging areas, for batches up to max_batch. */
 size_t cnn_place_tensors(cnn_area *area, const cnn_tensor_info *tensors, int64_t count, int64_t max_batch);
+/* Whether `state` can be given its first values; a model of the runtime that asks begins with `magic`. */
+int cnn_check_state_init(const cnn_model *model, uint64_t magic, const void *state);
 /* Whether the network takes batches up to this. */
 int cnn_check_max_batch(int64_t max_batch);
 

@@ -55,14 +55,10 @@ void cnn_api_model_end(cnn_model *model) {
 
 int cnn_api_state_init(const cnn_model *model, void *state) {
   const cnn_network *network = &cnn_this_network;
-  if (!model || !state)
-    return CNN_ERROR_NULL;
-  if (!cnn_aligned(state, CNN_ALIGNMENT))
-    return CNN_ERROR_ALIGNMENT;
-  if (model->magic != CNN_MODEL_MAGIC || network->initial_state < 0)
-    return CNN_ERROR_NOT_INITIALIZED;
-  memcpy(state, model->weights.data + network->initial_state, (size_t)network->state_bytes);
-  return CNN_OK;
+  const int code = cnn_check_state_init(model, CNN_MODEL_MAGIC, state);
+  if (code == CNN_OK)
+    memcpy(state, model->weights.data + network->initial_state, (size_t)network->state_bytes);
+  return code;
 }
 
 const char *cnn_api_isa(const cnn_model *model) {
